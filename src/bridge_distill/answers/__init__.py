@@ -1,0 +1,49 @@
+"""Answer forms: how a kind of answer is asked for, read out of a text, and compared with gold."""
+
+from __future__ import annotations
+
+import re
+from typing import Protocol
+
+from bridge_distill.records import Question
+from bridge_distill.registry import Registry
+
+MARK = "Answer:"
+
+
+class AnswerForm(Protocol):
+    """One kind of answer. All methods are pure and never raise on any text."""
+
+    def instruction(self, question: Question) -> str:
+        """The words that follow ``Answer:`` in the instruction, e.g. ``yes or no``."""
+
+    def canonical(self, text: str, choices: list[str] | None) -> str | None:
+        """The canonical spelling of an answer, or None where ``text`` is not one of this form."""
+
+    def correct(self, answer: str, question: Question) -> bool:
+        """Whether a canonical ``answer`` agrees with the question's gold (which is not None)."""
+
+
+answer_forms: Registry[AnswerForm] = Registry("answer form", "bridge_distill.answers")
+
+
+def form_of(question: Question) -> AnswerForm:
+    """The answer form of a question."""
+    return answer_forms.get(question.form, "data.answer")
+
+
+def read_answer(text: str, question: Question) -> str | None:
+    """Read the canonical answer out of a reply: what follows its last ``Answer:``, or None.
+
+    Every model, reply and rationale is read by this one function. The mark is found in any case
+    and under bold or heading signs; the answer ends at the line's end.
+    """
+    found = re.findall(r"answer\s*\**\s*:\s*\**\s*([^\n]*)", text, flags=re.IGNORECASE)
+    if not found:
+        return None
+    return form_of(question).canonical(found[-1].strip(" *`#"), question.choices)
+
+
+def is_correct(answer: str | None, question: Question) -> bool:
+    """Whether a canonical answer agrees with gold; False where either is missing."""
+    return answer is not None and question.answer is not None and form_of(question).correct(answer, question)

@@ -1,0 +1,63 @@
+"""The files that stages hand to each other, by name, and how to read them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge_distill.engine.rows import read_rows
+from bridge_distill.records import Choice, Question, Rationale, Reply, Score, Verdict
+
+TRAIN = "train.parquet"
+TEST = "test.parquet"
+REJECTED = "rejected.jsonl"
+SCORES = "scores.parquet"
+EMBEDDINGS = "embeddings.npy"
+CHOICES = "choices.parquet"
+REPLIES = "replies.parquet"
+RATIONALES = "rationales.parquet"
+VERDICTS = "verdicts.parquet"
+MODEL = "model"
+
+
+def train_questions(data: Path) -> list[Question]:
+    """The frozen training pool, in its frozen order."""
+    return read_rows(data / TRAIN, Question)
+
+
+def test_questions(data: Path) -> list[Question]:
+    """The frozen test questions, in their frozen order."""
+    return read_rows(data / TEST, Question)
+
+
+def scores(score: Path) -> list[Score]:
+    """One row a training question, in the pool's order."""
+    return read_rows(score / SCORES, Score)
+
+
+def embeddings(score: Path) -> NDArray[np.float32]:
+    """Mean-pooled hidden states of shape (pool, width), in the pool's order."""
+    loaded: NDArray[np.float32] = np.load(score / EMBEDDINGS, allow_pickle=False)
+    return loaded
+
+
+def choices(select: Path) -> list[Choice]:
+    """One row a training question, in the pool's order."""
+    return read_rows(select / CHOICES, Choice)
+
+
+def replies(teach: Path) -> list[Reply]:
+    """The replies bought or found in the store, in the order of choice."""
+    return read_rows(teach / REPLIES, Reply)
+
+
+def rationales(folder: Path) -> list[Rationale]:
+    """The rationales that a teach or tutor stage left, kept or not."""
+    return read_rows(folder / RATIONALES, Rationale)
+
+
+def verdicts(evaluate: Path) -> list[Verdict]:
+    """One row a test question."""
+    return read_rows(evaluate / VERDICTS, Verdict)

@@ -1,0 +1,256 @@
+"""The run file: one frozen section a stage. This module imports types only; names are checked later.
+
+A field marked ``WHERE`` says where or how fast a stage runs, never what it produces: it is no part
+of a fingerprint, so changing it never invalidates a finished stage.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+WHERE = {"where": True}
+Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Rate = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """Base of every section: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def identity(self) -> dict[str, Any]:
+        """The fields that decide what is produced, as plain JSON values (``WHERE`` fields left out)."""
+        return {name: _plain(getattr(self, name)) for name, field in type(self).model_fields.items() if not _where(field)}
+
+
+def _where(field: Any) -> bool:
+    return bool((field.json_schema_extra or {}).get("where"))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Section):
+        return value.identity()
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (Decimal, Path)):
+        return str(value)
+    return value
+
+
+class Data(Section):
+    """Where questions come from: a path, ``hf:owner/name[:split]``, or ``practice:task?n=800&seed=1``.
+
+    ``train`` and ``test`` are no part of the identity: the digest of what they hold is.
+    """
+
+    train: str = Field(json_schema_extra=WHERE)
+    test: str = Field(json_schema_extra=WHERE)
+    answer: str | list[str] = "text"
+    columns: dict[str, str] = {}
+    tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    limit_train: Positive | None = None
+    limit_test: Positive | None = None
+
+    @property
+    def forms(self) -> list[str]:
+        """Answer forms in the order in which they are tried on a row's gold answer."""
+        return [self.answer] if isinstance(self.answer, str) else self.answer
+
+
+class Budget(Section):
+    """Caps that hold together; ``queries`` is a count or a share of the training pool (``5%``)."""
+
+    queries: int | str | None = None
+    input_tokens: Positive | None = None
+    output_tokens: Positive | None = None
+    usd: Decimal | None = None
+
+    @field_validator("queries")
+    @classmethod
+    def _queries(cls, value: int | str | None) -> int | str | None:
+        if value is None:
+            return value
+        text = str(value).strip()
+        number = text.removesuffix("%")
+        try:
+            amount = Decimal(number)
+        except ArithmeticError:
+            raise ValueError("must be a count such as 40 or a share such as 5%") from None
+        if amount <= 0 or not amount.is_finite():
+            raise ValueError("must be above 0")
+        if text.endswith("%"):
+            if amount > 100:
+                raise ValueError("must be at most 100%")
+            return text
+        if amount != int(amount):
+            raise ValueError("must be a whole count, or a share such as 5%")
+        return int(amount)
+
+    @field_validator("usd")
+    @classmethod
+    def _usd(cls, value: Decimal | None) -> Decimal | None:
+        if value is not None and (value <= 0 or not value.is_finite()):
+            raise ValueError("must be above 0")
+        return value
+
+    @model_validator(mode="after")
+    def _some_cap(self) -> Budget:
+        if all(cap is None for cap in (self.queries, self.input_tokens, self.output_tokens, self.usd)):
+            raise ValueError("needs at least one cap: queries, input_tokens, output_tokens or usd")
+        return self
+
+
+class Shrink(Section):
+    """How a smaller model is cut from a base; None keeps that part whole."""
+
+    layers: Positive | list[int] | None = None
+    vocabulary: Literal["task"] | None = None
+    common_tokens: Annotated[int, Field(ge=0)] = 2000
+
+
+class Score(Section):
+    """What the untuned assistant's pass over the pool measures; ``base`` is the assistant's where None."""
+
+    base: str | None = None
+    draft_tokens: Annotated[int, Field(ge=0)] = 16
+    samples: Annotated[int, Field(ge=2)] = 4
+
+
+class Select(Section):
+    """Which training questions are worth paying for."""
+
+    method: str = "bridge"
+    neighbours: Positive = 32
+    difficulty_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
+    discount_hardest: Annotated[float, Field(ge=0, lt=1)] = 0.1
+
+
+class Price(Section):
+    """USD for a million tokens, exact."""
+
+    input: Annotated[Decimal, Field(ge=0)]
+    output: Annotated[Decimal, Field(ge=0)]
+
+
+class Teacher(Section):
+    """The expert that is paid, and what is asked of it."""
+
+    provider: str = "openai"
+    model: str | None = None
+    base_url: str | None = Field(default=None, json_schema_extra=WHERE)
+    api_key: str | None = Field(default=None, json_schema_extra=WHERE, repr=False)
+    samples: Positive = 1
+    max_words: Positive = 80
+    max_output_tokens: Positive = 256
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
+    error_rate: Annotated[float, Field(ge=0, le=1)] = 0.0
+    prices: dict[str, Price] = {}
+    concurrency: Positive = Field(default=8, json_schema_extra=WHERE)
+    attempts: Positive = Field(default=4, json_schema_extra=WHERE)
+    timeout: Rate = Field(default=60.0, json_schema_extra=WHERE)
+
+
+class Adapter(Section):
+    """Which weights of the assistant are tuned; ``rank`` is used by low-rank adapters only."""
+
+    kind: str = "lora"
+    rank: Positive = 32
+
+
+class Assistant(Section):
+    """The local model that learns from the paid rationales."""
+
+    base: str = "smollm2-135m"
+    shrink: Shrink = Shrink(vocabulary="task")
+    adapter: Adapter = Adapter()
+    epochs: Rate = 6
+    batch: Positive = 4
+    learning_rate: Rate = 1e-3
+    max_tokens: Positive = 512
+    save_steps: Positive = Field(default=20, json_schema_extra=WHERE)
+
+    @field_validator("adapter", mode="before")
+    @classmethod
+    def _adapter_by_name(cls, value: Any) -> Any:
+        return {"kind": value} if isinstance(value, str) else value
+
+
+class Tutor(Section):
+    """What the assistant explains, and which explanations are kept for the student."""
+
+    samples: Positive = 1
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
+    max_new_tokens: Positive = 160
+    keep: Literal["correct", "finished"] = "correct"
+    max_words: Positive = 150
+    shard: Positive = Field(default=64, json_schema_extra=WHERE)
+
+
+class Student(Section):
+    """The deliverable: a small model cut from a base and taught in phases."""
+
+    base: str = "smollm2-135m"
+    shrink: Shrink = Shrink(layers=6, vocabulary="task")
+    curriculum: Annotated[list[str], Field(min_length=1)] = ["instruct", "rationales"]
+    instructions: str | None = None
+    warm_up: Share = 0.2
+    epochs: Rate | None = None
+    steps: Positive | None = None
+    batch: Positive = 8
+    learning_rate: Rate = 1e-3
+    max_tokens: Positive = 512
+    save_steps: Positive = Field(default=50, json_schema_extra=WHERE)
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Student:
+        if self.epochs is not None and self.steps is not None:
+            raise ValueError("takes epochs or steps, not both")
+        return self
+
+
+class Evaluate(Section):
+    """Which models answer the test questions, greedily."""
+
+    models: Annotated[list[Literal["base", "assistant", "student"]], Field(min_length=1)] = ["base", "assistant", "student"]
+    max_new_tokens: Positive = 160
+
+
+class Compute(Section):
+    """Where and how fast models run; never part of what is produced."""
+
+    device: str = "auto"
+    threads: Positive | None = None
+    batch_tokens: Positive = 8192
+
+
+class Run(Section):
+    """A whole run file. ``arms`` are named overrides of it (dotted keys), reported beside it."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    seed: int = 0
+    data: Data
+    budget: Budget
+    score: Score = Score()
+    select: Select = Select()
+    teacher: Teacher = Teacher()
+    assistant: Assistant | None = Assistant()
+    tutor: Tutor | None = Tutor()
+    student: Student = Student()
+    evaluate: Evaluate = Evaluate()
+    arms: dict[str, dict[str, Any]] = {}
+    compute: Compute = Field(default=Compute(), json_schema_extra=WHERE)
+    runs: Path = Field(default=Path("runs"), json_schema_extra=WHERE)
+    store: Path | None = Field(default=None, json_schema_extra=WHERE)
+
+    @model_validator(mode="after")
+    def _assistant_and_tutor(self) -> Run:
+        if (self.assistant is None) != (self.tutor is None):
+            raise ValueError("assistant and tutor go together: set both, or both to null")
+        return self

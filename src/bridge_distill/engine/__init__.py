@@ -1,0 +1,1 @@
+"""Stages, records and resuming. Knows nothing of the flow."""

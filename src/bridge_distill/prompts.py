@@ -1,0 +1,44 @@
+"""Every text that any model sees: the teacher's prompt, the local models' prompt, the completion."""
+
+from __future__ import annotations
+
+from bridge_distill.answers import MARK, form_of
+from bridge_distill.records import Question
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def local(question: Question) -> str:
+    """The prompt of every local model: the question, its choices, and how to end."""
+    ask = f"Think step by step, then end with '{MARK} {form_of(question).instruction(question)}'."
+    return f"{_body(question)}\n{ask}"
+
+
+def teacher(question: Question, max_words: int) -> list[dict[str, str]]:
+    """Chat messages for the teacher, which is asked for a rationale of at most ``max_words``."""
+    ask = (
+        f"Explain briefly how to find the answer, in plain text and at most {max_words} words, so that a small "
+        f"model can learn the steps. Then end with one last line: '{MARK} {form_of(question).instruction(question)}'."
+    )
+    return [{"role": "system", "content": ask}, {"role": "user", "content": _body(question)}]
+
+
+def completion(explanation: str, answer: str) -> str:
+    """The text that a local model learns to write: the explanation, then the answer's line."""
+    return f"{explanation.strip()}\n{MARK} {answer}"
+
+
+def explanation(reply: str) -> str:
+    """The part of a reply before its last answer line (the whole reply where it has none)."""
+    lines = reply.strip().splitlines()
+    for index in range(len(lines) - 1, -1, -1):
+        if MARK.lower() in lines[index].lower().replace("*", ""):
+            return "\n".join(lines[:index]).strip()
+    return reply.strip()
+
+
+def _body(question: Question) -> str:
+    if not question.choices or question.form == "yes_no":
+        return question.text
+    listed = "\n".join(f"{letter}) {text}" for letter, text in zip(LETTERS, question.choices, strict=False))
+    return f"{question.text}\n{listed}"

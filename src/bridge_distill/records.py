@@ -1,0 +1,102 @@
+"""The rows that flow from stage to stage, each stored as Parquet, one row a record.
+
+Rows that a stage drops stay on disk with their reason (``kept``/``chosen`` and ``reason``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+EXPERT = "expert"
+ASSISTANT = "assistant"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question of the domain.
+
+    ``answer`` is the gold answer in the canonical spelling of ``form`` (see ``answers``), or None
+    where it is not known. ``low``/``high`` bound the accepted interval of a number. The
+    ``recorded_*`` fields hold what a recorded expert once replied; only ``replay`` reads them.
+    """
+
+    id: str
+    text: str
+    form: str
+    choices: list[str] | None = None
+    answer: str | None = None
+    low: float | None = None
+    high: float | None = None
+    domain: str | None = None
+    recorded_rationale: str | None = None
+    recorded_answer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What the untuned assistant's one pass over a training question showed (entropies in nats)."""
+
+    question_id: str
+    answer_entropy: float
+    draft_entropy: float
+    difficulty: float
+    prompt_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Whether, when (``rank``, from 0) and why a training question was chosen for the teacher."""
+
+    question_id: str
+    chosen: bool
+    rank: int | None
+    gain: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One paid reply of the teacher; ``usd_micros`` is exact money in millionths of a dollar."""
+
+    question_id: str
+    sample: int
+    request_hash: str
+    provider: str
+    model: str
+    text: str
+    finish: str
+    input_tokens: int
+    output_tokens: int
+    usd_micros: int
+    stored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rationale:
+    """An explanation of a question, by the expert or the assistant; ``reason`` says why not kept.
+
+    ``text`` ends with the answer line that ``prompts.completion`` writes and ``answer`` is that
+    answer in canonical spelling (None if it could not be read).
+    """
+
+    question_id: str
+    sample: int
+    author: str
+    text: str
+    answer: str | None
+    kept: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A graded prediction of one model for one test question; ``tokens`` counts the output."""
+
+    question_id: str
+    model: str
+    text: str
+    answer: str | None
+    correct: bool
+    parsed: bool
+    truncated: bool
+    tokens: int
