@@ -9,6 +9,9 @@ from bridge_distill.records import Question
 from bridge_distill.registry import Registry
 
 MARK = "Answer:"
+_MARKED = re.compile(r"\banswer[\s*_`]*:[\s*`]*([^\n]*)", flags=re.IGNORECASE)
+_BOXED = re.compile(r"\\boxed\{([^{}\n]*)\}")
+_TAG = re.compile(r"</?(?:b|i|em|strong|p|span|code|answer)>|<br ?/?>|\*\*", flags=re.IGNORECASE)
 
 
 class AnswerForm(Protocol):
@@ -36,12 +39,12 @@ def read_answer(text: str, question: Question) -> str | None:
     """Read the canonical answer out of a reply: what follows its last ``Answer:``, or None.
 
     Every model, reply and rationale is read by this one function. The mark is found in any case
-    and under bold or heading signs; the answer ends at the line's end.
+    and under bold, heading or HTML signs; the answer ends at the line's end.
     """
-    found = re.findall(r"answer\s*\**\s*:\s*\**\s*([^\n]*)", text, flags=re.IGNORECASE)
+    found = _MARKED.findall(_BOXED.sub(r"\1", _TAG.sub("", text)))
     if not found:
         return None
-    return form_of(question).canonical(found[-1].strip(" *`#"), question.choices)
+    return form_of(question).canonical(found[-1].strip(" \t\r*`#"), question.choices)
 
 
 def is_correct(answer: str | None, question: Question) -> bool:

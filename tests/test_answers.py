@@ -1,0 +1,235 @@
+"""Answer forms: what is read out of a text, how it is spelled, and what agrees with gold."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge_distill.answers import answer_forms, is_correct, read_answer
+from bridge_distill.answers.number import limits
+from bridge_distill.errors import UserError
+from bridge_distill.records import Question
+
+FORMS = answer_forms.names()
+CHOICES = ["band", "music room", "college", "a house", "B"]
+
+
+def ask(form: str, gold: str | None = None, choices: list[str] | None = None, **bounds: float) -> Question:
+    return Question("q", "How long is it?", form, choices=choices, answer=gold, **bounds)
+
+
+def canonical(form: str, text: str, choices: list[str] | None = None) -> str | None:
+    return answer_forms.get(form, "data.answer").canonical(text, choices)
+
+
+def test_the_family_has_the_documented_members():
+    assert FORMS == ["choice", "date", "number", "text", "yes_no"]
+    with pytest.raises(UserError, match=r"data\.answer: unknown answer form 'nubmer'; did you mean 'number'"):
+        answer_forms.get("nubmer", "data.answer")
+
+
+@pytest.mark.parametrize("form", FORMS)
+@given(text=st.text(max_size=60) | st.text("0123456789.,-+()$%/ eE^xX=day weeks ABCyno", max_size=24))
+@settings(max_examples=150, deadline=None)
+def test_a_canonical_answer_is_stable_and_never_raises(form, text):
+    for choices in (None, CHOICES, ["Yes", "No"]):
+        spelled = canonical(form, text, choices)
+        if spelled is not None:
+            assert canonical(form, spelled, choices) == spelled
+            assert "\n" not in spelled
+            assert is_correct(spelled, ask(form, spelled, choices))
+            assert read_answer(f"Steps.\nAnswer: {spelled}", ask(form, spelled, choices)) == spelled
+
+
+@pytest.mark.parametrize("form", FORMS)
+@given(text=st.text(max_size=60))
+@settings(max_examples=50, deadline=None)
+def test_reading_any_text_never_raises(form, text):
+    read = read_answer(text + "\nanswer: " + text, ask(form, choices=CHOICES))
+    assert read is None or isinstance(read, str)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_instruction_is_no_answer_of_its_own(form):
+    question = ask(form, choices=CHOICES if form == "choice" else None)
+    words = answer_forms.get(form, "data.answer").instruction(question)
+    assert words
+    assert form == "text" or canonical(form, words, question.choices) is None
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer"),
+    [
+        ("**Answer:** yes.", "yes"),
+        ("Answer: no\nThen again.\nANSWER : Yes", "yes"),
+        ("<b>Answer:</b> no", "no"),
+        ("**Answer**: **No**", "no"),
+        ("### Answer: `yes`", "yes"),
+        ("Final answer: yes\r\n", "yes"),
+        ("Answer:\nyes", "yes"),
+        ("Answer: \\boxed{No}", "no"),
+        ("The answer is yes", None),
+        ("Answer: yes\nAnswer: perhaps", None),
+        ("Answer: yes or no", None),
+        ("", None),
+    ],
+)
+def test_the_last_answer_line_counts(reply, answer):
+    assert read_answer(reply, ask("yes_no")) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "letter"),
+    [
+        *[(text, "B") for text in ("B", "(B)", "b", "B.", "[B]", "B) music room", "Music room.", "option B")],
+        ("(B) college", None),
+        ("B college", None),
+        ("B music room", "B"),
+        ("B: as said above", "B"),
+        ("A house", "D"),
+        ("F", None),
+        ("nowhere", None),
+    ],
+)
+def test_choice(text, letter):
+    assert canonical("choice", text, CHOICES) == letter
+
+
+def test_choice_without_listed_choices_takes_letters_only():
+    assert canonical("choice", "(C)") == "C"
+    assert canonical("choice", "music room") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "choices", "answer"),
+    [
+        ("Yes", None, "yes"),
+        ("FALSE.", None, "no"),
+        ("B", ["Yes", "No"], "no"),
+        ("A", ["No", "Yes"], "no"),
+        ("(B) No", ["Yes", "No"], "no"),
+        ("no, since it is late", None, "no"),
+        ("yes and no", None, None),
+        ("B", None, None),
+        ("C", ["Yes", "No"], None),
+        ("A", ["red", "blue"], None),
+    ],
+)
+def test_yes_no(text, choices, answer):
+    assert canonical("yes_no", text, choices) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("(12.6)", "-12.6"),
+        ("($12.6) million", "-12.6 million"),
+        ("-12.6 million", "-12.6 million"),
+        ("1,234,567.50", "1234567.5"),
+        ("3/4", "0.75"),
+        ("1 1/2", "1.5"),
+        ("½", "0.5"),
+        ("12 %", "12 percent"),
+        ("6.67 per cent", "6.67 percent"),
+        ("−5", "-5"),
+        ("1.2e5", "120000"),
+        ("1.2 × 10⁵", "120000"),
+        ("$12.6M", "12.6 million"),
+        ("12.6 m", "12.6"),
+        ("5.3 mL/min/1.73 m²", "5.3"),
+        ("44.1 - 56.7 = -12.6", "-12.6"),
+        ("about 12 kg.", "12"),
+        ("12,5", None),
+        ("12/31/2017", None),
+        ("April 21, 2021", None),
+        ("('3 weeks', '4 days')", None),
+        ("1/0", None),
+        ("1e999", None),
+        ("10 to 12", None),
+        ("none", None),
+    ],
+)
+def test_number(text, answer):
+    assert canonical("number", text) == answer
+
+
+@pytest.mark.parametrize(
+    ("gold", "accepted", "refused"),
+    [
+        (
+            "-12.6 million",
+            ["-12.6 million", "-12.6", "-12600000", "$(12,600) thousand"],
+            ["12.6", "-12.6 billion", "-13"],
+        ),
+        ("6.67 percent", ["6.67%", "6.67", "6.7 percent"], ["0.0667", "6.67 million", "6.8"]),
+        ("0.87", ["87%", "0.87", ".871"], ["87", "0.9"]),
+        ("0 percent", ["0", "0.004%"], ["1"]),
+        ("45 percent", ["45.2"], ["0.45"]),
+    ],
+)
+def test_number_agrees_within_limits_in_the_scale_of_gold(gold, accepted, refused):
+    low, high = limits(gold, 0.01)
+    question = ask("number", gold, low=low, high=high)
+    assert [text for text in accepted if not is_correct(canonical("number", text), question)] == []
+    assert [text for text in refused if is_correct(canonical("number", text), question)] == []
+
+
+@given(
+    value=st.decimals(-(10**9), 10**9, allow_nan=False, places=3),
+    tolerance=st.floats(0, 0.5),
+    scale=st.sampled_from(["", " percent", " thousand", " million"]),
+)
+@settings(max_examples=100, deadline=None)
+def test_gold_lies_within_its_own_limits(value, tolerance, scale):
+    gold = canonical("number", f"{value}{scale}")
+    assert gold is not None
+    low, high = limits(gold, tolerance)
+    assert low <= high
+    assert is_correct(gold, ask("number", gold, low=low, high=high))
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("2021-04-21", "2021-04-21"),
+        ("04/21/2021", "2021-04-21"),
+        ("21/04/2021", "2021-04-21"),
+        ("4-1-2021", "2021-04-01"),
+        ("Wednesday, April 21st, 2021.", "2021-04-21"),
+        ("21 Apr 2021", "2021-04-21"),
+        ("('3 weeks', '4 days')", "3 weeks 4 days"),
+        ("3 weeks and 4 days", "3 weeks 4 days"),
+        ("('0 weeks', '1 days')", "1 day"),
+        ("02/30/2021", None),
+        ("4 days 3 weeks", None),
+        ("2021", None),
+        ("3 weeks 4", None),
+    ],
+)
+def test_date(text, answer):
+    assert canonical("date", text) == answer
+
+
+def test_lengths_of_time_agree_by_length():
+    assert is_correct(canonical("date", "25 days"), ask("date", "3 weeks 4 days"))
+    assert not is_correct(canonical("date", "24 days"), ask("date", "3 weeks 4 days"))
+    assert not is_correct(canonical("date", "2021-04-22"), ask("date", "2021-04-21"))
+
+
+@pytest.mark.parametrize(
+    ("gold", "text", "same"),
+    [
+        ("Yajc", "yajc.", True),
+        ("The Hague", "hague", True),
+        ("rock-and-roll", "Rock and Roll!", True),
+        ("ＡＢＣ", "abc", True),
+        ("C++", "C", False),
+        ("का", "कि", False),
+    ],
+)
+def test_text(gold, text, same):
+    assert is_correct(canonical("text", text), ask("text", canonical("text", gold))) is same
+
+
+def test_nothing_is_correct_without_an_answer_or_without_gold():
+    assert not is_correct(None, ask("text", "x"))
+    assert not is_correct("x", ask("text"))
