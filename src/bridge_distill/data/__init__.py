@@ -1,0 +1,7 @@
+"""Sources in, frozen splits out."""
+
+from __future__ import annotations
+
+from bridge_distill.data.freeze import digest, freeze
+
+__all__ = ["digest", "freeze"]

@@ -1,0 +1,38 @@
+"""How much of the test questions' wording already stands in the training pool.
+
+Word 8-grams, as in the contamination checks of GPT-3 (Brown et al. 2020, arXiv 2005.14165, appendix C)
+with a shorter window, since questions are short. Only the test split's grams are held in memory.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bridge_distill.records import Question
+
+WORDS = 8
+TOP = 20
+
+
+def overlap(train: Sequence[Question], test: Sequence[Question]) -> dict[str, Any]:
+    """Count and share of test questions with any word 8-gram of the pool, and the 20 that share the most."""
+    wanted = {gram for question in test for gram in _grams(question.text)}
+    seen = {gram for question in train for gram in _grams(question.text) if gram in wanted}
+    shared = [
+        (len(grams & seen), len(grams), question.id) for question in test if (grams := set(_grams(question.text)))
+    ]
+    touched = sorted((row for row in shared if row[0]), key=lambda row: (-row[0] / row[1], row[2]))
+    return {
+        "words": WORDS,
+        "questions": len(touched),
+        "share": len(touched) / len(test),
+        "top": [{"id": name, "shared": found / total} for found, total, name in touched[:TOP]],
+    }
+
+
+def _grams(text: str) -> Iterator[int]:
+    words = re.findall(r"\w+", text.casefold())
+    for start in range(len(words) - WORDS + 1):
+        yield hash(tuple(words[start : start + WORDS]))
