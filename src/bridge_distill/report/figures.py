@@ -1,0 +1,189 @@
+"""The report's figures as plotly JSON; the page's script adds the colours of text, grid and background."""
+
+from __future__ import annotations
+
+import html
+import json
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bridge_distill.report import words
+from bridge_distill.report.coverage import Pool
+from bridge_distill.report.folder import Graded
+
+# Middle tones: each keeps a contrast of at least 3:1 on the page's light and on its dark background.
+BLUE, ORANGE, GREEN, GREY, PURPLE = "#3a7fc4", "#d0692a", "#2b9168", "#7f8791", "#9a6fc2"
+PALETTE = (BLUE, ORANGE, GREEN, PURPLE, "#c2577e", "#8a7f2e", "#3796a3", GREY)
+DIFFICULTY = [[0.0, "#3a8fd0"], [0.5, "#a06fc0"], [1.0, "#dd5a3c"]]
+
+
+def accuracy(models: Sequence[Graded], scores: dict[str, Any], majority: float | None) -> dict[str, Any]:
+    """Bars of accuracy with 95% intervals, and a line where always giving the most frequent answer lands."""
+    from plotly import graph_objects as go
+
+    rows = [scores[model.key] for model in models]
+    shares = [100 * row["accuracy"] for row in rows]
+    labels = [
+        f"{_label(model.label)}<br><b>{words.percent(row['accuracy'])}</b>"
+        for model, row in zip(models, rows, strict=True)
+    ]
+    kinds = {"base": GREY, "assistant": GREEN, "student": BLUE}
+    bars = go.Bar(
+        x=shares,
+        y=labels,
+        orientation="h",
+        width=0.6,
+        marker={"color": [ORANGE if model.arm is not None else kinds[model.key] for model in models]},
+        error_x={
+            "type": "data",
+            "array": [100 * row["high"] - share for row, share in zip(rows, shares, strict=True)],
+            "arrayminus": [share - 100 * row["low"] for row, share in zip(rows, shares, strict=True)],
+            "thickness": 2,
+            "width": 6,
+        },
+        customdata=[[100 * row["low"], 100 * row["high"], row["n"]] for row in rows],
+        hovertemplate="%{x:.1f}% of %{customdata[2]}<br>"
+        "95% interval %{customdata[0]:.1f} to %{customdata[1]:.1f}<extra></extra>",
+    )
+    figure = go.Figure(bars)
+    figure.update_layout(height=110 + 62 * len(rows), xaxis={"range": [0, 100], "ticksuffix": "%", "fixedrange": True})
+    figure.update_yaxes(autorange="reversed", fixedrange=True)
+    if majority is not None:
+        note = f"most frequent answer {words.percent(majority)}"
+        anchor = "left" if majority < 0.5 else "right"
+        figure.add_vline(100 * majority, line={"dash": "dash", "width": 2, "color": PURPLE})
+        figure.add_annotation(
+            x=100 * majority, y=1, yref="paper", yanchor="bottom", xanchor=anchor, text=note, showarrow=False
+        )
+    return _json(figure, top=34)
+
+
+def coverage(pool: Pool) -> dict[str, Any]:
+    """The pool on two principal components: circles were not chosen, diamonds were; colour is difficulty."""
+    from plotly import graph_objects as go
+
+    chosen = np.flatnonzero(pool.chosen)
+    figure = go.Figure([_cloud(go, pool, pool.drawn(), False), _cloud(go, pool, chosen, True)])
+    bar = {"title": {"text": "difficulty", "side": "right"}, "thickness": 12, "len": 0.9, "outlinewidth": 0}
+    hidden = {"showticklabels": False, "zeroline": False, "title": {"text": ""}}
+    figure.update_layout(
+        height=460,
+        coloraxis={"colorscale": DIFFICULTY, "colorbar": bar},
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+        xaxis=hidden,
+        yaxis=hidden,
+        hovermode="closest",
+    )
+    return _json(figure, top=40)
+
+
+def difficulty(pool: Pool) -> dict[str, Any]:
+    """How hard the pool and the chosen questions are, as shares of each."""
+    from plotly import graph_objects as go
+
+    values, chosen = np.nan_to_num(pool.difficulty), pool.chosen
+    edges = np.histogram_bin_edges(values, bins=20)
+    middles = (edges[:-1] + edges[1:]) / 2
+    figure = go.Figure()
+    for name, part, colour in (("pool", values, GREY), ("chosen", values[chosen], BLUE)):
+        heights = 100 * np.histogram(part, bins=edges)[0] / max(len(part), 1)
+        figure.add_bar(x=middles, y=heights, name=name, marker={"color": colour}, hovertemplate="%{y:.1f}% at %{x:.2f}")
+    figure.update_layout(
+        height=300,
+        barmode="group",
+        bargap=0.1,
+        xaxis={"title": {"text": "difficulty"}, "fixedrange": True},
+        yaxis={"title": {"text": "share of questions"}, "ticksuffix": "%", "fixedrange": True},
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+    )
+    return _json(figure, top=40)
+
+
+def funnel(rationales: dict[str, Any]) -> dict[str, Any]:
+    """How many explanations each author wrote, how many were kept, and why the others were not."""
+    from plotly import graph_objects as go
+
+    figure = go.Figure()
+    for author, colour in (("expert", ORANGE), ("assistant", GREEN)):
+        found = rationales.get(author)
+        if found is None:
+            continue
+        steps = {"written": found["written"], "kept": found["kept"]}
+        steps |= {f"dropped: {reason}": number for reason, number in found["dropped"].items()}
+        labels = [f"{author}, {_label(step)}" for step in steps]
+        values = list(steps.values())
+        figure.add_bar(
+            x=values,
+            y=labels,
+            text=[words.count(value) for value in values],
+            orientation="h",
+            textposition="outside",
+            cliponaxis=False,
+            marker={"color": colour},
+            hoverinfo="skip",
+        )
+    rows = sum(len(trace.y) for trace in figure.data)
+    figure.update_layout(height=70 + 34 * max(rows, 1), showlegend=False, barmode="overlay", xaxis={"fixedrange": True})
+    figure.update_yaxes(autorange="reversed", fixedrange=True)
+    return _json(figure, right=44)
+
+
+def losses(curves: dict[str, Sequence[Sequence[float]]]) -> dict[str, Any]:
+    """Training loss over steps, one line a trained model."""
+    from plotly import graph_objects as go
+
+    figure = go.Figure()
+    for index, (name, curve) in enumerate(curves.items()):
+        figure.add_scatter(
+            x=[step for step, _ in curve],
+            y=[loss for _, loss in curve],
+            name=_label(name),
+            mode="lines" if len(curve) > 1 else "markers",
+            line={"color": PALETTE[index % len(PALETTE)], "width": 2},
+        )
+    figure.update_layout(
+        height=340,
+        xaxis={"title": {"text": "training step"}, "rangemode": "tozero", "fixedrange": True},
+        yaxis={"title": {"text": "loss"}, "rangemode": "tozero", "fixedrange": True},
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+        hovermode="x unified",
+    )
+    return _json(figure, top=40)
+
+
+def _cloud(go: Any, pool: Pool, rows: Any, chosen: bool) -> Any:
+    # Hover text is read as a small markup by plotly: escape it, so that a question shows as it was written.
+    texts = [_label(words.excerpt(pool.questions[row].text, 160), 50) for row in rows]
+    size, symbol, opacity = (12, "diamond", 1.0) if chosen else (6, "circle", 0.4)
+    return go.Scatter(
+        x=pool.where[rows, 0].round(4),
+        y=pool.where[rows, 1].round(4),
+        mode="markers",
+        name="chosen" if chosen else "not chosen",
+        text=texts,
+        customdata=pool.difficulty[rows].round(4),
+        marker={
+            "color": pool.difficulty[rows].round(4),
+            "coloraxis": "coloraxis",
+            "size": size,
+            "symbol": symbol,
+            "opacity": opacity,
+            "line": {"width": 1.5 if chosen else 0, "color": "#6b7280"},
+        },
+        hovertemplate="%{text}<br>difficulty %{customdata:.2f}<extra></extra>",
+    )
+
+
+def _label(text: str, width: int = 22) -> str:
+    return "<br>".join(html.escape(line) for line in textwrap.wrap(text, width)) or " "
+
+
+def _json(figure: Any, top: int = 12, right: int = 12) -> dict[str, Any]:
+    figure.update_layout(template="none", margin={"l": 8, "r": right, "t": top, "b": 8}, font={"size": 13})
+    figure.update_xaxes(automargin=True)
+    figure.update_yaxes(automargin=True)
+    loaded: dict[str, Any] = json.loads(figure.to_json())
+    return loaded

@@ -1,0 +1,144 @@
+"""Write ``report.html``: one file that needs no network, with the run's figures, tables and texts."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from bridge_distill import artifacts
+from bridge_distill.report import figures, words
+from bridge_distill.report.coverage import Pool, read_pool
+from bridge_distill.report.examples import side_by_side
+from bridge_distill.report.flow import flow
+from bridge_distill.report.folder import RunFolder, graded, open_run, write_text
+from bridge_distill.report.summary import write_summary
+from bridge_distill.report.training import curves
+from bridge_distill.report.verdict import comparisons, headline
+
+CHOSEN_ROWS = 200
+REJECTED_ROWS = 50
+CELL_CHARACTERS = 300
+SECRETS = re.compile(r"api_?key|token$|secret|password", re.IGNORECASE)
+HIDDEN = "(hidden)"
+
+
+def write_report(run_folder: Path) -> Path:
+    """Write ``summary.json`` and ``report.html`` into a run folder, finished or not; return the report's path.
+
+    Raises ``UserError`` where the folder holds no run.
+    """
+    run = open_run(run_folder)
+    summary = json.loads(write_summary(run_folder).read_text(encoding="utf-8"))
+    path = run_folder / "report.html"
+    write_text(path, _render(_content(run, summary)))
+    return path
+
+
+def _content(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
+    models, pool, data = graded(run), read_pool(run), run.folder("data")
+    losses = curves(run)
+    return {
+        "summary": summary,
+        "headline": headline(summary),
+        "comparisons": comparisons(summary),
+        "labels": {model.key: model.label for model in models},
+        "flow": flow(run, summary),
+        "chosen": [] if pool is None else pool.picked(),
+        "chosen_rows": CHOSEN_ROWS,
+        "sampled": None if pool is None else len(pool.drawn()),
+        "losses": {name: (curve[0][1], curve[-1][1]) for name, curve in losses.items()},
+        "examples": [] if data is None else side_by_side(artifacts.test_questions(data), models),
+        "rejected": _rejected(data, summary),
+        "overlap": run.figures("data").get("overlap"),
+        "facts": _facts(run),
+        "plots": _plots(summary, models, pool, losses),
+    }
+
+
+def _plots(summary: dict[str, Any], models: list[Any], pool: Pool | None, losses: dict[str, Any]) -> dict[str, Any]:
+    plots: dict[str, Any] = {}
+    if models:
+        plots["accuracy"] = figures.accuracy(models, summary["models"], summary.get("majority"))
+    if pool is not None and pool.questions:
+        plots["coverage"], plots["difficulty"] = figures.coverage(pool), figures.difficulty(pool)
+    if summary.get("rationales"):
+        plots["funnel"] = figures.funnel(summary["rationales"])
+    if losses:
+        plots["losses"] = figures.losses(losses)
+    return plots
+
+
+def _rejected(data: Path | None, summary: dict[str, Any]) -> dict[str, Any]:
+    counts = dict(summary.get("questions", {}).get("rejected") or {})
+    rows: list[dict[str, Any]] = []
+    if data is not None and (data / artifacts.REJECTED).is_file():
+        with (data / artifacts.REJECTED).open(encoding="utf-8") as lines:
+            rows = [json.loads(line) for _, line in zip(range(REJECTED_ROWS), lines, strict=False)]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+    return {"counts": counts, "total": sum(counts.values()), "columns": columns, "rows": cells}
+
+
+def _facts(run: RunFolder) -> dict[str, Any]:
+    import yaml
+
+    records = list(run.records())
+    versions = {name: str(version) for _, record in records for name, version in (record.get("versions") or {}).items()}
+    config = _without_secrets(run.facts.get("config") or {})
+    command = re.sub(
+        r"((?:api_?key|secret|password)\s*[=:]\s*)\S+", rf"\1{HIDDEN}", str(run.facts.get("command") or "")
+    )
+    return {
+        "config": yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
+        "command": command,
+        "seed": config.get("seed"),
+        "versions": versions,
+        "commits": sorted({str(record["commit"]) for _, record in records if record.get("commit")}),
+        "finished": max((str(record.get("finished_at") or "") for _, record in records), default=""),
+        "records": [(folder, record.get("seconds"), record.get("peak_memory_bytes")) for folder, record in records],
+    }
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: HIDDEN if SECRETS.search(key) and item else _without_secrets(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets(item) for item in value]
+    return value
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return words.excerpt(text, CELL_CHARACTERS)
+
+
+def _render(content: dict[str, Any]) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from plotly.offline import get_plotlyjs
+
+    environment = Environment(
+        loader=PackageLoader("bridge_distill", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        name: getattr(words, name)
+        for name in ("percent", "points", "count", "parameters", "money", "duration", "memory", "excerpt")
+    }
+    own = files("bridge_distill.report")
+    scripts = {"plotly": get_plotlyjs(), "script": own.joinpath("report.js").read_text(encoding="utf-8")}
+    style = own.joinpath("report.css").read_text(encoding="utf-8")
+    # Only these two scripts may run: should a text ever slip through the escaping, the browser refuses it.
+    policy = " ".join(f"'sha256-{_digest(script)}'" for script in scripts.values())
+    return environment.get_template("report.html").render(**content, **scripts, style=style, policy=policy)
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

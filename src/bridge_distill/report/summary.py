@@ -1,0 +1,143 @@
+"""A run's figures as one JSON object: what each model scores, what it cost, what was kept."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bridge_distill import artifacts
+from bridge_distill.records import Rationale
+from bridge_distill.report.folder import Graded, RunFolder, arm_key, graded, open_run, write_text
+from bridge_distill.statistics import interval, minimum_detectable, paired_difference
+
+BILL = ("queries", "input_tokens", "output_tokens", "usd", "from_store", "exhausted")
+TRAINING = ("parameters", "trained_parameters", "megabytes", "examples", "truncated", "steps", "tokens")
+
+
+def write_summary(run_folder: Path) -> Path:
+    """Write ``summary.json`` into the run folder and return its path."""
+    path = run_folder / "summary.json"
+    write_text(path, json.dumps(summarise(run_folder), indent=2, ensure_ascii=False) + "\n")
+    return path
+
+
+def summarise(run_folder: Path) -> dict[str, Any]:
+    """Summarise a run, finished or not: parts whose stages have not run are absent.
+
+    Accuracies and their intervals are shares from 0 to 1; ``differences`` (the student minus each other model, by that
+    model's name) are percentage points. Raises ``UserError`` where the folder holds no run.
+    """
+    run = open_run(run_folder)
+    models = graded(run)
+    data = run.figures("data")
+    summary: dict[str, Any] = {
+        "name": run.facts.get("name"),
+        "questions": {key: data[key] for key in ("train", "test", "rejected") if key in data},
+        "majority": data.get("majority"),
+        "models": {model.key: _scores(model) for model in models},
+        "differences": _differences(models),
+        "chosen": _chosen(run),
+        "teacher": _bill(run),
+        "rationales": _rationales(run),
+        "assistant": _training(run, "assistant"),
+        "student": _training(run, "student"),
+        "arms": {arm_key(arm): _arm(run, arm) for arm in run.arms},
+        "stages": {folder: _resources(record) for folder, record in run.records()},
+    }
+    return {key: value for key, value in summary.items() if value not in (None, {})}
+
+
+def _scores(model: Graded) -> dict[str, Any]:
+    n = len(model.verdicts)
+    low, high = interval(model.correct, n)
+    return {
+        "n": n,
+        "correct": model.correct,
+        "accuracy": model.correct / n,
+        "low": low,
+        "high": high,
+        "parse_failures": sum(not verdict.parsed for verdict in model.verdicts),
+        "truncated": sum(verdict.truncated for verdict in model.verdicts),
+        "tokens": sum(verdict.tokens for verdict in model.verdicts),
+    }
+
+
+def _differences(models: Sequence[Graded]) -> dict[str, dict[str, Any]]:
+    student = next((model for model in models if model.key == "student"), None)
+    if student is None:
+        return {}
+    pairs = {model.key: _difference(student, model) for model in models if model is not student}
+    return {key: found for key, found in pairs.items() if found is not None}
+
+
+def _difference(student: Graded, other: Graded) -> dict[str, Any] | None:
+    # An arm may be tested on other questions than the run; only those that both answered can be paired.
+    theirs = {verdict.question_id: verdict.correct for verdict in other.verdicts}
+    both = [
+        (verdict.correct, theirs[verdict.question_id]) for verdict in student.verdicts if verdict.question_id in theirs
+    ]
+    if not both:
+        return None
+    table = np.array(both, dtype=np.bool_)
+    found = paired_difference(table[:, 0], table[:, 1])
+    detectable = minimum_detectable(found.n, found.discordant / found.n) if found.discordant else None
+    return {**asdict(found), "resolved": found.resolved, "detectable": detectable}
+
+
+def _chosen(run: RunFolder, arm: str | None = None) -> int | None:
+    folder = run.folder("select", arm)
+    return None if folder is None else sum(choice.chosen for choice in artifacts.choices(folder))
+
+
+def _bill(run: RunFolder, arm: str | None = None) -> dict[str, Any]:
+    folder = run.folder("teach", arm)
+    if folder is None:
+        return {}
+    figures = run.figures("teach", arm)
+    replies = artifacts.replies(folder)
+    counts = {"replies": len(replies), "questions": len({reply.question_id for reply in replies})}
+    return {**{key: figures[key] for key in BILL if key in figures}, **counts}
+
+
+def _rationales(run: RunFolder, arm: str | None = None) -> dict[str, Any]:
+    authors = {"teach": "expert", "tutor": "assistant"}
+    folders = {author: run.folder(stage, arm) for stage, author in authors.items()}
+    # The tutor may pass the expert's rationales on beside its own, so each folder counts one author only.
+    return {
+        author: _funnel([row for row in artifacts.rationales(folder) if row.author == author])
+        for author, folder in folders.items()
+        if folder is not None
+    }
+
+
+def _funnel(rationales: Sequence[Rationale]) -> dict[str, Any]:
+    dropped = Counter(rationale.reason for rationale in rationales if not rationale.kept)
+    kept = sum(rationale.kept for rationale in rationales)
+    return {"written": len(rationales), "kept": kept, "dropped": dict(dropped.most_common())}
+
+
+def _training(run: RunFolder, stage: str, arm: str | None = None) -> dict[str, Any]:
+    figures = run.figures(stage, arm)
+    return {key: figures[key] for key in TRAINING if key in figures}
+
+
+def _arm(run: RunFolder, arm: str) -> dict[str, Any]:
+    parts: dict[str, Any] = {
+        "same_replies": run.shares("teach", arm),
+        "assistant": "assistant" in run.stages(arm),
+        "chosen": _chosen(run, arm),
+        "teacher": _bill(run, arm),
+        "rationales": _rationales(run, arm),
+        "student": _training(run, "student", arm),
+    }
+    return {key: value for key, value in parts.items() if value not in (None, {})}
+
+
+def _resources(record: dict[str, Any]) -> dict[str, Any]:
+    return {key: record[key] for key in ("seconds", "peak_memory_bytes") if record.get(key) is not None}
