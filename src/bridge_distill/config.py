@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 WHERE = {"where": True}
 Positive = Annotated[int, Field(gt=0)]
@@ -145,7 +145,7 @@ class Teacher(Section):
     provider: str = "openai"
     model: str | None = None
     base_url: str | None = Field(default=None, json_schema_extra=WHERE)
-    api_key: str | None = Field(default=None, json_schema_extra=WHERE, repr=False)
+    api_key: SecretStr | None = Field(default=None, json_schema_extra=WHERE)
     samples: Positive = 1
     max_words: Positive = 80
     max_output_tokens: Positive = 256

@@ -20,6 +20,9 @@ class AnswerForm(Protocol):
     def instruction(self, question: Question) -> str:
         """The words that follow ``Answer:`` in the instruction, e.g. ``yes or no``."""
 
+    def options(self, question: Question) -> list[str]:
+        """The canonical answers that this question can have, or none where they cannot be listed."""
+
     def canonical(self, text: str, choices: list[str] | None) -> str | None:
         """The canonical spelling of an answer, or None where ``text`` is not one of this form."""
 
@@ -33,6 +36,11 @@ answer_forms: Registry[AnswerForm] = Registry("answer form", "bridge_distill.ans
 def form_of(question: Question) -> AnswerForm:
     """The answer form of a question."""
     return answer_forms.get(question.form, "data.answer")
+
+
+def options_of(question: Question) -> list[str]:
+    """The canonical answers that a question can have, or none where they cannot be listed."""
+    return form_of(question).options(question)
 
 
 def read_answer(text: str, question: Question) -> str | None:

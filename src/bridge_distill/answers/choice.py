@@ -23,6 +23,10 @@ class Choice:
         last = ascii_uppercase[min(len(question.choices), 26) - 1] if question.choices else None
         return f"one letter from A to {last}" if last else "one letter"
 
+    def options(self, question: Question) -> list[str]:
+        """The letters of the choices."""
+        return list(ascii_uppercase[: len(question.choices or [])])
+
     def canonical(self, text: str, choices: list[str] | None) -> str | None:
         """Read ``B``, ``(B)``, ``B) no``, or a choice's text; a letter beside another choice's text is none."""
         return read_letter(text, choices)

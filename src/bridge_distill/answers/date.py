@@ -33,6 +33,10 @@ class Date:
         """``a date``, or a length of time where the question's wording may ask for one."""
         return "a date or a length of time" if re.search(r"\b(?:age|long|many)\b", question.text) else "a date"
 
+    def options(self, question: Question) -> list[str]:
+        """None: they cannot be listed."""
+        return []
+
     def canonical(self, text: str, choices: list[str] | None) -> str | None:
         """Read ISO, ``MM/DD/YYYY`` (day first where only that is a date), a named month, or a length of time."""
         plain = " ".join(unicodedata.normalize("NFKC", text).lower().split()).strip(" .")

@@ -46,6 +46,10 @@ class Number:
         """``a number``."""
         return "a number"
 
+    def options(self, question: Question) -> list[str]:
+        """None: they cannot be listed."""
+        return []
+
     def canonical(self, text: str, choices: list[str] | None) -> str | None:
         """Read one number: separators, fractions, ``(12.6)`` for minus, scientific notation, money, percent.
 

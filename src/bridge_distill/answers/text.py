@@ -15,6 +15,10 @@ class Text:
         """``the answer``."""
         return "the answer"
 
+    def options(self, question: Question) -> list[str]:
+        """None: they cannot be listed."""
+        return []
+
     def canonical(self, text: str, choices: list[str] | None) -> str | None:
         """The text on one line without a closing full stop; None where it is empty."""
         line = " ".join(unicodedata.normalize("NFKC", text).split())

@@ -18,6 +18,10 @@ class YesNo:
         """``yes or no``."""
         return "yes or no"
 
+    def options(self, question: Question) -> list[str]:
+        """Both words."""
+        return ["yes", "no"]
+
     def canonical(self, text: str, choices: list[str] | None) -> str | None:
         """Read the leading word, or the letter of a Yes or No choice; a text that says both is none."""
         words = re.findall(r"[^\W_]+", text.lower())

@@ -1,0 +1,204 @@
+"""Run stages once: skip what is done, resume what is not, stop where the settings have changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bridge_distill import __version__
+from bridge_distill.engine.fingerprint import differences, digest_folder, fingerprint
+from bridge_distill.errors import UserError
+
+RECORD = "record.json"
+PENDING = ".pending.json"
+SCRATCH = ".scratch"
+_LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "tokenizers", "openai")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where a stage works: its own ``folder``, a ``scratch`` folder that goes when it is done, its inputs."""
+
+    folder: Path
+    inputs: dict[str, Path]
+
+    @property
+    def scratch(self) -> Path:
+        """For checkpoints and shards of unfinished work; survives a kill, not the end of the stage."""
+        return self.folder / SCRATCH
+
+    def __getitem__(self, stage: str) -> Path:
+        return self.inputs[stage]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """``settings`` (plain JSON) and the named ``inputs`` decide the output; ``work`` makes it, returns figures."""
+
+    name: str
+    settings: dict[str, Any]
+    inputs: tuple[str, ...]
+    work: Callable[[Bench], dict[str, Any]]
+
+
+class Runner:
+    """Runs the stages of one run folder; ``rebuild`` names stages to make anew."""
+
+    def __init__(self, run: Path, rebuild: Iterable[str], seed: int) -> None:
+        self.run, self.rebuild, self.seed = run, set(rebuild), seed
+        self.remade: set[str] = set()
+
+    def do(self, stage: Stage, below: Path, made: dict[str, Path], shared: dict[str, Path]) -> Path:
+        """Make sure that the stage's output exists, and return its folder.
+
+        ``made`` holds the folders of earlier stages. The output lies in ``below / stage.name``, unless
+        ``shared`` holds a folder of that stage with the same fingerprint. Raises ``UserError`` where a
+        finished output was made with other settings.
+        """
+        inputs = {name: read_record(made[name])["digest"] for name in stage.inputs}
+        print_ = fingerprint(stage.name, stage.settings, inputs)
+        twin = shared.get(stage.name)
+        if twin is not None and read_record(twin)["fingerprint"] == print_:
+            return twin
+        folder = below / stage.name
+        if (folder / RECORD).exists():
+            record = read_record(folder)
+            if record["fingerprint"] == print_ and not self._named(stage):
+                say(f"{self._label(folder)}: done before")
+                return folder
+            if not self._named(stage) and not self.remade & set(stage.inputs):
+                self._refuse(stage, folder, record, inputs)
+            shutil.rmtree(folder)
+            self.remade.add(stage.name)
+        self._make(stage, folder, made, inputs, print_)
+        return folder
+
+    def _named(self, stage: Stage) -> bool:
+        """Whether the user asked for this stage, or its family (``evaluate``), to be made anew."""
+        return stage.name in self.rebuild or stage.name.split("/")[0] in self.rebuild
+
+    def _refuse(self, stage: Stage, folder: Path, record: dict[str, Any], inputs: dict[str, str]) -> None:
+        changed = differences(record["settings"], stage.settings)
+        changed += [f"the output of {name} has changed" for name in inputs if record["inputs"].get(name) != inputs[name]]
+        raise UserError(
+            self._label(folder),
+            f"was made with other settings ({'; '.join(changed[:4]) or 'another version of the record'})",
+            f"add --rebuild {stage.name} to make it and what follows anew, or give the run another name",
+        )
+
+    def _make(self, stage: Stage, folder: Path, made: dict[str, Path], inputs: dict[str, str], print_: str) -> None:
+        self._prepare(folder, print_)
+        say(f"{self._label(folder)}: working")
+        started = time.monotonic()
+        with peak_memory() as peak:
+            figures = stage.work(Bench(folder, {name: made[name] for name in stage.inputs}))
+        outputs = digest_folder(folder)
+        record = {
+            "stage": stage.name,
+            "fingerprint": print_,
+            "digest": fingerprint("output", {}, outputs),
+            "settings": stage.settings,
+            "inputs": inputs,
+            "outputs": outputs,
+            "seed": self.seed,
+            "seconds": round(time.monotonic() - started, 2),
+            "peak_memory_bytes": peak(),
+            "versions": {"bridge-distill": __version__, "python": sys.version.split()[0], **_versions()},
+            "commit": _commit(),
+            "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "figures": figures,
+        }
+        write_json(folder / RECORD, record)
+        shutil.rmtree(folder / SCRATCH)
+        (folder / PENDING).unlink()
+        say(f"{self._label(folder)}: done in {record['seconds']:.0f} s")
+
+    def _prepare(self, folder: Path, print_: str) -> None:
+        """Keep the unfinished work of the same settings; clear that of others (nothing paid lies here)."""
+        pending = folder / PENDING
+        if folder.exists() and (not pending.exists() or json.loads(pending.read_text()) != print_):
+            shutil.rmtree(folder)
+        (folder / SCRATCH).mkdir(parents=True, exist_ok=True)
+        write_json(pending, print_)
+
+    def _label(self, folder: Path) -> str:
+        return folder.relative_to(self.run.parent).as_posix()
+
+
+@contextmanager
+def lock(run: Path) -> Iterator[None]:
+    """Hold a run folder for one process; raises ``UserError`` while another holds it."""
+    import fcntl
+
+    run.mkdir(parents=True, exist_ok=True)
+    with (run / ".lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(str(run), "another process is working on this run", "wait for it, or choose another name") from None
+        yield
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """The record of a finished stage; raises ``UserError`` where it is damaged."""
+    path = folder / RECORD
+    try:
+        record: dict[str, Any] = json.loads(path.read_text())
+        return record
+    except (OSError, ValueError) as error:
+        raise UserError(str(path), f"cannot be read ({error})", f"delete {folder} to make it anew") from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically and durably: after a crash the file is whole or absent."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w") as stream:
+        json.dump(value, stream, indent=2, ensure_ascii=False)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(path)
+
+
+def say(line: str) -> None:
+    """Tell the person at the terminal; standard output stays free for what a machine reads."""
+    print(line, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def peak_memory() -> Iterator[Callable[[], int]]:
+    """Yield a function that returns the peak resident bytes since here (Linux), or the current ones."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        yield lambda: int(psutil.Process().memory_info().rss)
+        return
+
+    def peak() -> int:
+        line = next(row for row in Path("/proc/self/status").read_text().splitlines() if row.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+
+    yield peak
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in _LIBRARIES}
+
+
+def _commit() -> str | None:
+    """The commit of this program where it runs from a checkout."""
+    here = Path(__file__).parent
+    answer = subprocess.run(["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return answer.stdout.strip() or None

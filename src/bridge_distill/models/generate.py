@@ -1,0 +1,142 @@
+"""Batched generation behind one contract: prompts in, texts with token log-probabilities out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bridge_distill.engine.progress import Tick
+from bridge_distill.models.load import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One written text.
+
+    ``finished`` is False where the token limit cut it off; ``log_probability`` is the mean over
+    its tokens and ``entropy`` the mean entropy of the distributions they were drawn from (nats).
+    """
+
+    text: str
+    tokens: int
+    finished: bool
+    log_probability: float
+    entropy: float
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How to write: greedy at temperature 0; ``prefix`` is text that every reply begins with."""
+
+    max_new_tokens: int
+    temperature: float = 0.0
+    samples: int = 1
+    prefix: str = ""
+
+
+def generate(model: Model, prompts: Sequence[str], decoding: Decoding, batch_tokens: int, seed: int, tick: Tick) -> list[list[Generation]]:
+    """Write ``decoding.samples`` texts for each prompt; the result is in the order of the prompts.
+
+    Prompts are sorted by length and batched so that a batch holds at most about ``batch_tokens``
+    tokens, padding included. Sampling is reproducible from ``seed`` for the same prompts.
+    """
+    from bridge_distill.models.runtime import set_seed
+
+    set_seed(seed)
+    ids = [model.prompt_ids(prompt) + _prefix_ids(model, decoding.prefix) for prompt in prompts]
+    results: list[list[Generation]] = [[] for _ in prompts]
+    for batch in batches([len(i) + decoding.max_new_tokens for i in ids], batch_tokens // decoding.samples):
+        written = _write(model, [ids[i] for i in batch], decoding)
+        for place, index in enumerate(batch):
+            results[index] = written[place * decoding.samples : (place + 1) * decoding.samples]
+        tick(len(batch))
+    return results
+
+
+def batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
+    """Group indices by length, longest first, each group at most ``batch_tokens`` when padded."""
+    groups: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        if groups and lengths[groups[-1][0]] * (len(groups[-1]) + 1) <= batch_tokens:
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+    return groups
+
+
+def left_padded(rows: Sequence[Sequence[int]], pad: int, device: Any) -> tuple[Any, Any]:
+    """Token ids and attention mask of shape (rows, longest), padded on the left."""
+    import torch
+
+    width = max(len(row) for row in rows)
+    ids = torch.tensor([[pad] * (width - len(row)) + list(row) for row in rows], device=device)
+    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=device)
+    return ids, mask
+
+
+def _prefix_ids(model: Model, prefix: str) -> list[int]:
+    return list(model.tokenizer(prefix, add_special_tokens=False)["input_ids"]) if prefix else []
+
+
+def _write(model: Model, rows: list[list[int]], decoding: Decoding) -> list[Generation]:
+    import torch
+    from transformers import LogitsProcessorList
+
+    ids, mask = left_padded(rows, model.tokenizer.pad_token_id, model.network.device)
+    recorder = _Recorder()
+    sampling: dict[str, Any] = {"do_sample": False}
+    if decoding.temperature > 0:
+        sampling = {"do_sample": True, "temperature": decoding.temperature, "top_k": 0, "top_p": 1.0}
+    with torch.inference_mode():
+        sequences = model.network.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            max_new_tokens=decoding.max_new_tokens,
+            num_return_sequences=decoding.samples,
+            logits_processor=LogitsProcessorList([recorder]),
+            pad_token_id=model.tokenizer.pad_token_id,
+            **sampling,
+        )
+    written = sequences[:, ids.shape[1] :]
+    return _read(model, written, *recorder.finish(written))
+
+
+class _Recorder:
+    """Notes each step's entropy and the log-probability of the token then drawn.
+
+    A logits processor sees the distribution before the draw, and the token drawn at the next step,
+    so nothing of size (steps, vocabulary) is kept.
+    """
+
+    def __init__(self) -> None:
+        self.entropies: list[Any] = []
+        self.chosen: list[Any] = []
+        self.last: Any = None
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        if self.last is not None:
+            self.chosen.append(self.last.gather(1, input_ids[:, -1:]).squeeze(1))
+        self.last = scores.float().log_softmax(-1)
+        self.entropies.append(-(self.last.exp() * self.last).sum(-1))
+        return scores
+
+    def finish(self, written: Any) -> tuple[Any, Any]:
+        """Log-probabilities and entropies of shape (rows, steps)."""
+        import torch
+
+        self.chosen.append(self.last.gather(1, written[:, -1:]).squeeze(1))
+        return torch.stack(self.chosen, 1), torch.stack(self.entropies, 1)
+
+
+def _read(model: Model, written: Any, log_probabilities: Any, entropies: Any) -> list[Generation]:
+    end = model.network.generation_config.eos_token_id
+    ends = set(end) if isinstance(end, list) else {end}
+    read = []
+    for row, logs, ents in zip(written.tolist(), log_probabilities.tolist(), entropies.tolist(), strict=True):
+        stop = next((i for i, token in enumerate(row) if token in ends), None)
+        length = len(row) if stop is None else stop
+        counted = length if stop is None else stop + 1
+        text = model.tokenizer.decode(row[:length], skip_special_tokens=True).strip()
+        read.append(Generation(text, length, stop is not None, sum(logs[:counted]) / counted, sum(ents[:counted]) / counted))
+    return read

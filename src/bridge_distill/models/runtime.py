@@ -1,0 +1,39 @@
+"""Where models run: device, threads, seeds, and libraries that keep quiet."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from typing import Any
+
+from bridge_distill.config import Compute
+
+
+def quiet() -> None:
+    """Silence the libraries' own progress bars and notices; ours speak for the whole program."""
+    import datasets
+    import transformers
+
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    datasets.disable_progress_bars()
+    logging.getLogger("accelerate").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=FutureWarning)
+
+
+def device_of(compute: Compute) -> Any:
+    """The torch device: a GPU where there is one and ``compute.device`` is ``auto``."""
+    import torch
+
+    if compute.threads is not None:
+        torch.set_num_threads(compute.threads)
+    if compute.device != "auto":
+        return torch.device(compute.device)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def set_seed(seed: int) -> None:
+    """Seed every generator that a training or sampling step draws from."""
+    import transformers
+
+    transformers.set_seed(seed)

@@ -1,0 +1,176 @@
+"""Read a run file: YAML, ``${ENV}`` values, ``--set`` overrides, relative paths, errors in one sentence."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from bridge_distill.config import Run
+from bridge_distill.errors import UserError, nearest
+
+_ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """A run, and the arms to compare it with: each the whole run with that arm's overrides."""
+
+    run: Run
+    arms: dict[str, Run]
+
+
+def read_run(path: Path, overrides: Sequence[str] = ()) -> RunFile:
+    """Read and validate a run file. ``overrides`` are ``dotted.key=value`` with YAML values.
+
+    Raises ``UserError`` naming the dotted path, the value and the cure.
+    """
+    tree = _read_yaml(path)
+    for override in overrides:
+        _apply_text(tree, override)
+    run = _build(tree, path.parent)
+    return RunFile(run, {name: _arm(tree, name, path.parent) for name in run.arms})
+
+
+def _build(tree: dict[str, Any], folder: Path) -> Run:
+    try:
+        run = Run.model_validate(_expand(tree, ""))
+    except ValidationError as error:
+        raise _as_user_error(error, Run) from None
+    return _resolve_paths(run, folder)
+
+
+def _arm(tree: dict[str, Any], name: str, folder: Path) -> Run:
+    changed = {**deepcopy(tree), "arms": {}}
+    for key, value in tree["arms"][name].items():
+        _apply(changed, key, value, f"arms.{name}.{key}")
+    try:
+        return _build(changed, folder)
+    except UserError as error:
+        raise UserError(f"arms.{name}: {error.place}", error.problem, error.cure) from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(str(path), f"cannot be read ({error.strerror})", "give the path of a run file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise UserError(where, f"is not YAML ({getattr(error, 'problem', None) or 'not UTF-8 text'})", "mend that line") from None
+    if not isinstance(tree, dict):
+        raise UserError(str(path), "holds no settings", "write sections such as data: and budget:")
+    return tree
+
+
+def _apply_text(tree: dict[str, Any], override: str) -> None:
+    key, found, value = override.partition("=")
+    if not found or not key:
+        raise UserError(f"--set {override}", "has no value", "write --set student.epochs=2")
+    try:
+        _apply(tree, key.strip(), yaml.safe_load(value), f"--set {override}")
+    except yaml.YAMLError:
+        raise UserError(f"--set {override}", f"{value!r} is not a YAML value", "quote it") from None
+
+
+def _apply(tree: dict[str, Any], key: str, value: Any, place: str) -> None:
+    *sections, last = key.split(".")
+    here = tree
+    for section in sections:
+        child = here.setdefault(section, {})
+        if child is None:
+            child = here[section] = {}
+        if not isinstance(child, dict):
+            raise UserError(place, f"{section!r} is a value, not a section", "shorten the key")
+        here = child
+    merge = isinstance(value, dict) and isinstance(here.get(last), dict)
+    here[last] = _merged(here[last], value) if merge else deepcopy(value)
+
+
+def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    both = {**deepcopy(old)}
+    for key, value in new.items():
+        both[key] = _merged(both[key], value) if isinstance(value, dict) and isinstance(both.get(key), dict) else value
+    return both
+
+
+def _expand(value: Any, place: str) -> Any:
+    """Replace ``${NAME}`` by the environment's value; raises ``UserError`` where it is not set."""
+    if isinstance(value, dict):
+        return {key: _expand(item, f"{place}.{key}" if place else str(key)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_expand(item, place) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def one(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in os.environ:
+            raise UserError(place, f"environment variable {name} is not set", f"run: export {name}=...")
+        return os.environ[name]
+
+    return _ENV.sub(one, value)
+
+
+def _as_user_error(error: ValidationError, model: type[BaseModel]) -> UserError:
+    """The first problem as one sentence; an unknown key is answered with the nearest known one."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"]) or "run file"
+    if first["type"] == "extra_forbidden":
+        known = _fields_at(model, first["loc"][:-1])
+        return UserError(place, "unknown key", nearest(str(first["loc"][-1]), known))
+    if first["type"] == "missing":
+        return UserError(place, "is missing", f"add it to the run file{_hint(place)}")
+    message = first["msg"].removeprefix("Value error, ")
+    value = "" if "api_key" in place or isinstance(first["input"], dict) else f" (got {first['input']!r})"
+    return UserError(place, message[0].lower() + message[1:] + value, "correct it in the run file or with --set")
+
+
+def _hint(place: str) -> str:
+    return {"budget": ", such as budget: {queries: 5%}", "data": ", such as data: {train: a.jsonl, test: b.jsonl}"}.get(place, "")
+
+
+def _fields_at(model: type[BaseModel], path: Sequence[Any]) -> list[str]:
+    """Known keys of the section that a dotted path leads to."""
+    here: Any = model
+    for part in path:
+        field = here.model_fields.get(str(part)) if here is not None else None
+        here = _section_in(field.annotation) if field is not None else None
+    return list(here.model_fields) if here is not None else []
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    options = getattr(annotation, "__args__", (annotation,))
+    return next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), None)
+
+
+def _resolve_paths(run: Run, folder: Path) -> Run:
+    def absolute(text: str) -> str:
+        return text if text.startswith(("practice:", "hf:")) else str((folder / text).resolve())
+
+    def base(text: str) -> str:
+        return absolute(text) if text.startswith(("./", "../")) else text
+
+    runs = (folder / run.runs).resolve()
+    student = {"base": base(run.student.base)}
+    if run.student.instructions is not None:
+        student["instructions"] = absolute(run.student.instructions)
+    update: dict[str, Any] = {
+        "data": run.data.model_copy(update={"train": absolute(run.data.train), "test": absolute(run.data.test)}),
+        "student": run.student.model_copy(update=student),
+        "runs": runs,
+        "store": (folder / run.store).resolve() if run.store is not None else runs / "replies.sqlite",
+    }
+    if run.assistant is not None:
+        update["assistant"] = run.assistant.model_copy(update={"base": base(run.assistant.base)})
+    if run.score.base is not None:
+        update["score"] = run.score.model_copy(update={"base": base(run.score.base)})
+    return run.model_copy(update=update)
