@@ -1,0 +1,34 @@
+"""Which requests a list of questions comes to, in the order in which the budget is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bridge_distill import prompts
+from bridge_distill.config import Teacher
+from bridge_distill.records import Question
+from bridge_distill.teacher.providers import Provider, Request
+from bridge_distill.teacher.store import identity, request_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One sample wanted of one question; questions of the same wording share ``hash``, and so one reply."""
+
+    question: Question
+    request: Request
+    identity: str
+    hash: str
+
+
+def jobs_of(teacher: Teacher, provider: Provider, questions: Iterable[Question]) -> list[Job]:
+    """Every sample of the first question, then of the next."""
+    return [_job(teacher, provider, question, sample) for question in questions for sample in range(teacher.samples)]
+
+
+def _job(teacher: Teacher, provider: Provider, question: Question, sample: int) -> Job:
+    messages = prompts.teacher(question, teacher.max_words)
+    request = Request(messages, teacher.max_output_tokens, teacher.temperature, sample)
+    name = identity(provider, request)
+    return Job(question, request, name, request_hash(name))
