@@ -69,7 +69,7 @@ def _difference(label: str, left: str, right: str) -> Step:
 
 
 def _quotient(label: str, left: str, right: str) -> Step:
-    return step(label, f"{left} / {right}", _amount(left) / _amount(right), 4)
+    return step(label, f"{left} / {right}", _amount(left) / _amount(right), 5)
 
 
 def _percent(label: str, share: Step) -> Step:
@@ -87,7 +87,7 @@ def _percentage(table: Table, asked: dict[str, str], slip: bool) -> Working:
     new, old = (table.rows[asked["item"]][asked[name]] for name in ("year", "before"))
     change = _difference(f"the change in {asked['item']}", new, old)
     base = new if slip else old
-    share = step("the share", f"{change.result} / {base}", change.value / _amount(base), 4)
+    share = step("the share", f"{change.result} / {base}", change.value / _amount(base), 5)
     rule = f"A percentage change is the change over the {'later' if slip else 'earlier'} amount, times 100"
     return Working(rule, [change, share, _percent("the percentage", share)], "percent")
 
@@ -95,7 +95,7 @@ def _percentage(table: Table, asked: dict[str, str], slip: bool) -> Working:
 def _ratio(table: Table, asked: dict[str, str], slip: bool) -> Working:
     one, other = (table.rows[asked[name]][asked["year"]] for name in ("item", "other"))
     left, right = (other, one) if slip else (one, other)
-    ratio = step("the ratio", f"{left} / {right}", _amount(left) / _amount(right), 2)
+    ratio = _quotient("the ratio", left, right)
     return Working(f"The ratio is the {'second' if slip else 'first'} amount over the other", [ratio])
 
 
@@ -107,26 +107,19 @@ def _margin(table: Table, asked: dict[str, str], slip: bool) -> Working:
     return Working(rule, [share, _percent("the margin", share)], "percent")
 
 
-def _cells(table: Table, item: str, drop_last: bool) -> list[str]:
+def _added(table: Table, item: str) -> tuple[Step, int]:
     cells = [table.rows[item][year] for year in table.years]
-    return cells[:-1] if drop_last else cells
-
-
-def _added(item: str, cells: list[str]) -> Step:
-    return step(f"the sum of {item}", " + ".join(cells), sum(map(_amount, cells), Decimal(0)), 1)
+    return step(f"the sum of {item}", " + ".join(cells), sum(map(_amount, cells), Decimal(0)), 1), len(cells)
 
 
 def _total(table: Table, asked: dict[str, str], slip: bool) -> Working:
-    cells = _cells(table, asked["item"], drop_last=slip)
-    return Working(
-        f"The total adds {'the years but the last' if slip else 'all years'}", [_added(asked["item"], cells)]
-    )
+    item = next((row for row in table.rows if row != asked["item"]), asked["item"]) if slip else asked["item"]
+    return Working("The total adds all years of the row", [_added(table, item)[0]])
 
 
 def _average(table: Table, asked: dict[str, str], slip: bool) -> Working:
-    cells = _cells(table, asked["item"], drop_last=False)
-    added = _added(asked["item"], cells)
-    count = len(cells) + 1 if slip else len(cells)
+    added, years = _added(table, asked["item"])
+    count = years + 1 if slip else years
     mean = step("the average", f"{added.result} / {count}", added.value / count, 2)
     return Working("The average is the sum over the number of years", [added, mean])
 

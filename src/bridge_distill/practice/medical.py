@@ -89,7 +89,7 @@ def _drip(n: dict[str, Decimal], told: Values, slip: bool) -> Working:
     minutes = step("the time in minutes", f"{told['hours']} * 60", n["hours"] * 60, 1)
     drops = step("the drops in all", f"{told['volume']} * {told['factor']}", n["volume"] * n["factor"], 1)
     over, spelled = (n["hours"], told["hours"]) if slip else (minutes.value, minutes.result)
-    rate = step("the drip rate", f"{drops.result} / {spelled}", drops.value / over, 1)
+    rate = step("the drip rate", f"{drops.result} / {spelled}", drops.value / over, 2)
     rule = f"The drip rate is the drops in all over the time in {'hours' if slip else 'minutes'}"
     return Working(rule, [*([] if slip else [minutes]), drops, rate])
 
@@ -116,7 +116,7 @@ FORMULAS = (
     Formula(
         (
             "Infuse {volume} mL over {hours} hours with a set of {factor} drops/mL. How many drops per minute?",
-            "A bag of {volume} mL runs in {hours} hours; the set gives {factor} drops/mL. Give the drip rate in drops/min.",
+            "A bag of {volume} mL runs in {hours} hours; the set gives {factor} drops/mL. How many drops per min?",
         ),
         lambda rng, places: {
             "volume": str(50 * rng.randint(2, 20 + 20 * places)),
