@@ -9,6 +9,7 @@ import hmac
 import ipaddress
 import json
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -140,7 +141,9 @@ class _Http(ThreadingHTTPServer):
     request_queue_size = 256
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is no news."""
+        """A client that hangs up is no news; anything else is shown."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -160,12 +163,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_problem(404, "no such address")
 
     def do_POST(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        if length > MAX_BODY:
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) > MAX_BODY:
             self.close_connection = True
-            self.send_problem(413, "the request is too large")
+            self.send_problem(413, f"the request needs a length of at most {MAX_BODY} bytes")
             return
-        body = self.rfile.read(length)
+        body = self.rfile.read(int(length))
         if not self._allowed():
             return
         if self.path != "/v1/chat/completions":
