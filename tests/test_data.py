@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bridge_distill import artifacts
 from bridge_distill.config import Data
-from bridge_distill.data import digest, freeze
+from bridge_distill.data import digest, freeze, read_questions
 from bridge_distill.errors import UserError
 
 TRAIN = [{"id": f"a{n}", "question": f"How much is {n} plus {n}?", "answer": str(2 * n)} for n in range(1, 7)]
@@ -43,8 +43,10 @@ def test_both_splits_are_frozen_with_their_figures(tmp_path):
     figures = freeze(data_of(tmp_path), tmp_path)
     train, test = artifacts.train_questions(tmp_path), artifacts.test_questions(tmp_path)
     assert sorted(question.id for question in train) == [row["id"] for row in TRAIN]
-    assert figures["rows"] == figures["kept"] == {"train": 6, "test": 4}
-    assert figures["rejected"] == {"train": {}, "test": {}}
+    assert (figures["train"], figures["test"]) == (6, 4)
+    assert figures["rows"] == {"train": 6, "test": 4}
+    assert figures["rejected"] == {}
+    assert figures["rejected_by_split"] == {"train": {}, "test": {}}
     assert figures["answers"]["test"] == {"16": 1, "25": 1, "36": 1, "9": 1}
     assert figures["majority"] == 0.25
     assert {(question.low, question.answer, question.high) for question in test} >= {(8.91, "9", 9.09)}
@@ -84,8 +86,8 @@ def test_every_rejection_is_listed_with_its_line_and_counted(tmp_path):
     listed = sorted(rejected(tmp_path), key=lambda row: row["line"])
     assert [(row["line"], row["reason"]) for row in listed] == [(n, why) for n, (why, _) in enumerate(bad, start=1)]
     assert [row["id"] for row in listed[2:5]] == ["x3", "x4", "x5"]
-    assert sum(figures["rejected"]["train"].values()) == len(bad)
-    assert figures["kept"]["train"] == len(TRAIN)
+    assert sum(figures["rejected_by_split"]["train"].values()) == len(bad)
+    assert figures["train"] == len(TRAIN)
 
 
 def test_undecodable_bytes_and_long_rows_are_listed_with_a_short_excerpt(tmp_path):
@@ -93,7 +95,7 @@ def test_undecodable_bytes_and_long_rows_are_listed_with_a_short_excerpt(tmp_pat
     data = Data(
         train=write(tmp_path, "train.jsonl", content), test=write(tmp_path, "test.jsonl", TEST), answer="number"
     )
-    assert freeze(data, tmp_path)["kept"]["train"] == 2
+    assert freeze(data, tmp_path)["train"] == 2
     assert [(row["line"], row["reason"]) for row in rejected(tmp_path)] == [(2, "not UTF-8"), (4, "not JSON")]
     assert all(len(row["excerpt"]) <= 300 for row in rejected(tmp_path))
 
@@ -102,7 +104,7 @@ def test_duplicates_are_rejected_within_and_across_splits(tmp_path):
     train = [*TRAIN, {**TRAIN[0], "id": "again"}, {"id": "a2", "question": "Another?", "answer": "1"}, TEST[1]]
     figures = freeze(data_of(tmp_path, train), tmp_path)
     reasons = {"duplicate question": 1, "duplicate id": 1, "question of the test split": 1}
-    assert figures["rejected"]["train"] == reasons
+    assert figures["rejected_by_split"]["train"] == reasons
     ids = [question.id for question in artifacts.train_questions(tmp_path)]
     assert len(set(ids)) == len(ids) == len(train) - 3
 
@@ -116,14 +118,14 @@ def test_numbers_of_another_sign_and_other_choices_are_no_duplicates(tmp_path):
         {"question": "which", "choices": ["2", "1"]},
     ]
     figures = freeze(data_of(tmp_path, train), tmp_path)
-    assert figures["kept"]["train"] == 4
+    assert figures["train"] == 4
     assert len({question.id for question in artifacts.train_questions(tmp_path)}) == 4
 
 
 def test_gold_is_needed_for_tests_only(tmp_path):
     train = [{"question": "One?"}, {"question": "Two?", "answer": ""}]
     figures = freeze(data_of(tmp_path, train, [*TEST, {"id": "t", "question": "Open?"}]), tmp_path)
-    assert figures["rejected"]["test"] == {"test question without answer": 1}
+    assert figures["rejected_by_split"]["test"] == {"test question without answer": 1}
     assert [question.answer for question in artifacts.train_questions(tmp_path)] == [None, None]
 
 
@@ -157,7 +159,7 @@ def test_choices_and_yes_no_by_letter(tmp_path):
 def test_an_answer_outside_the_choices_is_rejected(tmp_path):
     rows = [{"question": "Which?", "choices": ["red", "blue"], "answer": gold} for gold in ("C", "A")]
     figures = freeze(data_of(tmp_path, rows, [{**rows[1], "question": "And?"}], answer="choice"), tmp_path)
-    assert figures["rejected"]["train"] == {"answer outside the choices": 1}
+    assert figures["rejected_by_split"]["train"] == {"answer outside the choices": 1}
 
 
 @pytest.mark.parametrize("kind", ["json", "csv", "parquet"])
@@ -188,7 +190,7 @@ def test_csv_rows_that_do_not_fit_are_listed(tmp_path):
         (4, "more fields than columns"),
         (5, "not UTF-8"),
     ]
-    assert figures["kept"]["train"] == 2
+    assert figures["train"] == 2
     assert sorted(question.text for question in artifacts.train_questions(tmp_path)) == ["one, or\nmore?", "which?"]
 
 
@@ -196,7 +198,7 @@ def test_columns_are_mapped(tmp_path):
     train = [{"q": row["question"], "gold": row["answer"]} for row in TRAIN]
     test = [{"q": row["question"], "gold": row["answer"]} for row in TEST]
     figures = freeze(data_of(tmp_path, train, test, columns={"question": "q", "answer": "gold"}), tmp_path)
-    assert figures["kept"] == {"train": 6, "test": 4}
+    assert (figures["train"], figures["test"]) == (6, 4)
 
 
 def test_a_limit_takes_the_same_prefix_whatever_the_order(tmp_path):
@@ -205,7 +207,7 @@ def test_a_limit_takes_the_same_prefix_whatever_the_order(tmp_path):
     limited = freeze(data_of(tmp_path, TRAIN[::-1], limit_train=3, limit_test=2), tmp_path)
     assert artifacts.train_questions(tmp_path) == whole[:3]
     assert limited["beyond_limit"] == {"train": 3, "test": 2}
-    assert limited["kept"] == {"train": 3, "test": 2}
+    assert (limited["train"], limited["test"]) == (3, 2)
     assert limited["digest"] != figures["digest"]
 
 
@@ -218,15 +220,15 @@ def test_overlap_of_eight_words_is_counted(tmp_path):
         {"id": "none", "question": "one two three four five six seven nine ten", "answer": "1"},
         {"id": "short", "question": "seven words are too few to share", "answer": "1"},
     ]
-    found = freeze(data_of(tmp_path, train, test), tmp_path)["overlap"]
-    assert (found["words"], found["questions"], found["share"]) == (8, 2, 0.5)
-    assert found["top"] == [{"id": "all", "shared": 1.0}, {"id": "part", "shared": pytest.approx(1 / 3)}]
+    found = freeze(data_of(tmp_path, train, test), tmp_path)
+    assert found["overlap"] == {"words": 8, "questions": 2, "share": 0.5}
+    assert found["overlap_top"] == [{"id": "all", "shared": 1.0}, {"id": "part", "shared": pytest.approx(1 / 3)}]
 
 
 def test_practice_tasks_are_a_source_like_any_other(tmp_path):
     data = Data(train="practice:legal?n=40&seed=1", test="practice:medical?n=12&seed=2", tolerance=0.05)
     figures = freeze(data, tmp_path)
-    assert figures["kept"] == {"train": 40, "test": 12}
+    assert (figures["train"], figures["test"]) == (40, 12)
     assert figures["answers"]["train"] == {"no": 20, "yes": 20}
     assert {question.form for question in artifacts.train_questions(tmp_path)} == {"yes_no"}
     for question in artifacts.test_questions(tmp_path):
@@ -254,7 +256,7 @@ def test_a_data_set_of_the_hub_is_loaded_by_its_split(tmp_path, monkeypatch):
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     data = data_of(tmp_path)
-    assert freeze(data.model_copy(update={"train": "hf:owner/name:validation"}), tmp_path)["kept"]["train"] == 6
+    assert freeze(data.model_copy(update={"train": "hf:owner/name:validation"}), tmp_path)["train"] == 6
     assert asked == [("owner/name", "validation")]
     with pytest.raises(
         UserError, match=r"data\.test: cannot load data set 'owner/gone', split 'test' \(Dataset .*exist\);"
@@ -321,3 +323,10 @@ def test_the_digest_follows_content_not_place(tmp_path):
     assert digest(spec)["train"] == digest(spec)["test"]
     with pytest.raises(UserError, match="cannot read"):
         digest(spec.model_copy(update={"test": str(tmp_path / "gone.jsonl")}))
+
+
+def test_one_source_is_read_by_itself(tmp_path):
+    path = write(tmp_path, "recorded.jsonl", [*TRAIN, TRAIN[0], "{"])
+    assert sorted(question.id for question in read_questions(path, ["number"])) == [row["id"] for row in TRAIN]
+    with pytest.raises(UserError, match="no row of"):
+        read_questions(path, ["yes_no"])

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from bridge_distill.data.freeze import digest, freeze
+from bridge_distill.data.freeze import digest, freeze, read_questions
 
-__all__ = ["digest", "freeze"]
+__all__ = ["digest", "freeze", "read_questions"]

@@ -67,10 +67,12 @@ class Split:
 def freeze(data: Data, folder: Path) -> dict[str, Any]:
     """Write ``train.parquet``, ``test.parquet`` and ``rejected.jsonl`` to ``folder``; returns the figures.
 
-    The figures: ``rows`` read and ``kept``, ``rejected`` (by reason) and ``beyond_limit``, each by split;
-    ``overlap`` (see ``overlap``); ``answers``, the 10 most common by split; ``majority``, the share of the
-    most frequent gold answer of the test split; ``digest`` of each frozen split. A practice task brings
-    its own answer form. Raises ``UserError`` for a source that cannot be read or has no usable row.
+    The figures: how many questions ``train`` and ``test`` hold; how many rows were ``rejected`` for each
+    reason; by split, the ``rows`` read, ``rejected_by_split``, those ``beyond_limit``, the 10 most common
+    ``answers`` and the frozen split's ``digest``; ``overlap`` and ``overlap_top``, the 20 test questions that
+    share most with the pool; ``majority``, the share of the test split's most frequent gold answer. A
+    practice task brings its own answer form. Raises ``UserError`` for a source that cannot be read or has no
+    usable row.
     """
     check_columns(data)
     for form in data.forms:
@@ -91,6 +93,15 @@ def freeze(data: Data, folder: Path) -> dict[str, Any]:
 def digest(data: Data) -> dict[str, str]:
     """What both sources hold, for the fingerprint of the stage; raises ``UserError`` for a missing file."""
     return {"train": _source_digest(data.train, "train"), "test": _source_digest(data.test, "test")}
+
+
+def read_questions(source: str, forms: list[str]) -> list[Question]:
+    """The usable questions of one source, as the training split of a run would hold them (``UserError``)."""
+    data = Data(train=source, test=source, answer=forms)
+    split = _load(Split("train", source, None), data)
+    _deduplicate(split, set())
+    _require_rows(split)
+    return split.frozen()
 
 
 def _source_digest(source: str, split: str) -> str:
@@ -186,19 +197,21 @@ def _figures(train: Split, test: Split) -> dict[str, Any]:
     both = (train, test)
     golds = {split.name: Counter(q.answer for q in split.frozen() if q.answer is not None) for split in both}
     return {
+        "train": len(train.questions),
+        "test": len(test.questions),
+        "rejected": _reasons(train, test),
         "rows": {split.name: split.rows for split in both},
-        "kept": {split.name: len(split.questions) for split in both},
-        "rejected": {split.name: _reasons(split) for split in both},
+        "rejected_by_split": {split.name: _reasons(split) for split in both},
         "beyond_limit": {split.name: split.beyond_limit for split in both},
-        "overlap": overlap(train.frozen(), test.frozen()),
+        **overlap(train.frozen(), test.frozen()),
         "answers": {name: dict(_ranked(counts)[:COMMON]) for name, counts in golds.items()},
         "majority": max(golds["test"].values()) / len(test.questions),
         "digest": {split.name: _digest_rows(split.frozen()) for split in both},
     }
 
 
-def _reasons(split: Split) -> dict[str, int]:
-    return dict(_ranked(Counter(row["reason"] for row in split.rejected)))
+def _reasons(*splits: Split) -> dict[str, int]:
+    return dict(_ranked(Counter(row["reason"] for split in splits for row in split.rejected)))
 
 
 def _ranked(counts: Counter[str]) -> list[tuple[str, int]]:

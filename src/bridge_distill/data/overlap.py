@@ -17,7 +17,8 @@ TOP = 20
 
 
 def overlap(train: Sequence[Question], test: Sequence[Question]) -> dict[str, Any]:
-    """Count and share of test questions with any word 8-gram of the pool, and the 20 that share the most."""
+    """``overlap``: count and share of test questions with any word 8-gram of the pool; ``overlap_top``: the 20
+    that share the most, with the share of their own 8-grams."""
     wanted = {gram for question in test for gram in _grams(question.text)}
     seen = {gram for question in train for gram in _grams(question.text) if gram in wanted}
     shared = [
@@ -25,10 +26,8 @@ def overlap(train: Sequence[Question], test: Sequence[Question]) -> dict[str, An
     ]
     touched = sorted((row for row in shared if row[0]), key=lambda row: (-row[0] / row[1], row[2]))
     return {
-        "words": WORDS,
-        "questions": len(touched),
-        "share": len(touched) / len(test),
-        "top": [{"id": name, "shared": found / total} for found, total, name in touched[:TOP]],
+        "overlap": {"words": WORDS, "questions": len(touched), "share": len(touched) / len(test)},
+        "overlap_top": [{"id": name, "shared": found / total} for found, total, name in touched[:TOP]],
     }
 
 
