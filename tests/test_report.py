@@ -70,13 +70,11 @@ def build_run(path: Path) -> Path:
     return run
 
 
-def record(
-    run: Path, stage: str, seconds: float, figures: dict[str, Any], settings: dict[str, Any] | None = None
-) -> None:
+def record(run: Path, stage: str, seconds: float, figures: dict[str, Any]) -> None:
     content = {
         "stage": stage,
         "fingerprint": "f",
-        "settings": settings or {},
+        "settings": {},
         "inputs": {},
         "seed": 7,
         "seconds": seconds,
@@ -97,8 +95,11 @@ def _write_pool(run: Path) -> None:
     rejected = [{"file": "train.jsonl", "line": 12, "reason": "not JSON", "row": HOSTILE}]
     rejected += [{"file": "train.jsonl", "line": 40 + i, "reason": "no question", "row": "{}"} for i in range(3)]
     (run / "data" / artifacts.REJECTED).write_text("".join(json.dumps(row) + "\n" for row in rejected))
-    figures = {"train": POOL, "test": TESTED, "rejected": {"not JSON": 1, "no question": 3}, "majority": 0.5}
-    record(run, "data", 0.8, {**figures, "overlap": {"pairs": 4, "share_of_test": 0.033}})
+    figures = {"kept": {"train": POOL, "test": TESTED}, "beyond_limit": {"train": 0, "test": 7}, "majority": 0.5}
+    figures["rejected"] = {"train": {"no question": 3, "not JSON": 1}, "test": {}}
+    shared = {"words": 8, "questions": 4, "share": 4 / TESTED}
+    top = [{"id": "test-9", "shared": 0.25}]
+    record(run, "data", 0.8, {**figures, "overlap": {"overlap": shared, "overlap_top": top}})
     groups = draw.integers(0, 5, POOL)
     vectors = draw.normal(size=(5, 32))[groups] * 3 + draw.normal(size=(POOL, 32))
     np.save(run / "score" / artifacts.EMBEDDINGS, vectors.astype(np.float32))
@@ -116,18 +117,18 @@ def _write_pool(run: Path) -> None:
         for i, q in enumerate(train)
     ]
     write_rows(run / "select" / artifacts.CHOICES, Choice, choices)
-    record(run, "select", 0.3, {}, {"method": "bridge"})
+    record(run, "select", 0.3, {"method": "bridge"})
 
 
 def _write_teaching(run: Path) -> None:
     chosen = [choice.question_id for choice in artifacts.choices(run / "select") if choice.chosen]
-    replies = [Reply(q, 0, f"h{q}", "openai", "m", HOSTILE, "stop", 90, 60, 2500, False) for q in chosen]
+    replies = [Reply(q, 0, f"h{q}", "openai", "m", HOSTILE, "stop", 90, 60, 2500, i < 5) for i, q in enumerate(chosen)]
     write_rows(run / "teach" / artifacts.REPLIES, Reply, replies)
     reasons = ["kept"] * 17 + ["wrong answer"] * 2 + [f"cut off {HOSTILE}"]
     texts = [Rationale(q, 0, "expert", "t", "yes", why == "kept", why) for q, why in zip(chosen, reasons, strict=True)]
     write_rows(run / "teach" / artifacts.RATIONALES, Rationale, texts)
-    figures = {"queries": 21, "input_tokens": 1890, "output_tokens": 1200, "usd": "0.050000", "from_store": 0}
-    record(run, "teach", 12.5, {**figures, "kept": {"kept": 17}, "exhausted": False})
+    figures = {"queries": 21, "input_tokens": 1890, "output_tokens": 1200, "usd": "0.037500", "from_store": 5}
+    record(run, "teach", 12.5, {**figures, "failed": [], "exhausted": False})
     own = [
         Rationale(f"train-{i}", 0, "assistant", "t", "yes", i % 4 != 0, "repeats itself" if i % 4 == 0 else "kept")
         for i in range(POOL - CHOSEN)
@@ -141,7 +142,7 @@ def _write_training(run: Path) -> None:
         "parameters": 134_515_008,
         "trained_parameters": 9_700_000,
         "examples": 17,
-        "truncated": 0,
+        "too_long": 0,
         "steps": 30,
         "tokens": 9000,
     }
@@ -154,7 +155,7 @@ def _write_training(run: Path) -> None:
         "parameters": 14_200_000,
         "trained_parameters": 14_200_000,
         "examples": 302,
-        "truncated": 1,
+        "too_long": 1,
         "steps": 80,
         "tokens": 80_000,
     }
@@ -218,7 +219,7 @@ class Page(HTMLParser):
         if self.cdata_elem == "script":
             self.scripts[-1] += data
         else:
-            self.text += data
+            self.text += data.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_hostile_text_stays_text(page: Page) -> None:
@@ -311,8 +312,8 @@ def test_summary_counts_money_and_what_was_kept(finished: Path) -> None:
     summary = summarise(finished)
     assert summary["chosen"] == 20
     assert summary["teacher"] == {
-        "queries": 21, "input_tokens": 1890, "output_tokens": 1200, "usd": "0.050000", "from_store": 0,
-        "exhausted": False, "replies": 20, "questions": 20,
+        "queries": 21, "input_tokens": 1890, "output_tokens": 1200, "usd": "0.037500", "from_store": 5,
+        "exhausted": False, "failed": 0, "replies": 20, "questions": 20, "usd_from_store": "0.012500",
     }  # fmt: skip
     assert summary["rationales"]["expert"]["kept"] == 17
     assert summary["rationales"]["assistant"] == {"written": 380, "kept": 285, "dropped": {"repeats itself": 95}}

@@ -49,7 +49,9 @@ def accuracy(models: Sequence[Graded], scores: dict[str, Any], majority: float |
         "95% interval %{customdata[0]:.1f} to %{customdata[1]:.1f}<extra></extra>",
     )
     figure = go.Figure(bars)
-    figure.update_layout(height=110 + 62 * len(rows), xaxis={"range": [0, 100], "ticksuffix": "%", "fixedrange": True})
+    figure.update_layout(
+        height=110 + 62 * len(rows), xaxis={"range": [0, 100], "ticksuffix": "%", "dtick": 20, "fixedrange": True}
+    )
     figure.update_yaxes(autorange="reversed", fixedrange=True)
     if majority is not None:
         note = f"most frequent answer {words.percent(majority)}"
@@ -58,7 +60,7 @@ def accuracy(models: Sequence[Graded], scores: dict[str, Any], majority: float |
         figure.add_annotation(
             x=100 * majority, y=1, yref="paper", yanchor="bottom", xanchor=anchor, text=note, showarrow=False
         )
-    return _json(figure, top=34)
+    return _json(figure, top=34, right=30)
 
 
 def coverage(pool: Pool) -> dict[str, Any]:
@@ -67,6 +69,10 @@ def coverage(pool: Pool) -> dict[str, Any]:
 
     chosen = np.flatnonzero(pool.chosen)
     figure = go.Figure([_cloud(go, pool, pool.drawn(), False), _cloud(go, pool, chosen, True)])
+    # A trace on a colour axis has no colour of its own for the legend, so the legend gets two empty traces.
+    for name, symbol, size in (("not chosen", "circle", 6), ("chosen", "diamond", 12)):
+        marker = {"symbol": symbol, "size": size, "color": GREY}
+        figure.add_scatter(x=[None], y=[None], mode="markers", name=name, marker=marker)
     bar = {"title": {"text": "difficulty", "side": "right"}, "thickness": 12, "len": 0.9, "outlinewidth": 0}
     hidden = {"showticklabels": False, "zeroline": False, "title": {"text": ""}}
     figure.update_layout(
@@ -113,7 +119,7 @@ def funnel(rationales: dict[str, Any]) -> dict[str, Any]:
             continue
         steps = {"written": found["written"], "kept": found["kept"]}
         steps |= {f"dropped: {reason}": number for reason, number in found["dropped"].items()}
-        labels = [f"{author}, {_label(step)}" for step in steps]
+        labels = [_label(words.excerpt(f"{author}, {step}", 60), 20) for step in steps]
         values = list(steps.values())
         figure.add_bar(
             x=values,
@@ -125,8 +131,10 @@ def funnel(rationales: dict[str, Any]) -> dict[str, Any]:
             marker={"color": colour},
             hoverinfo="skip",
         )
+    lines = sum(label.count("<br>") + 1 for trace in figure.data for label in trace.y)
     rows = sum(len(trace.y) for trace in figure.data)
-    figure.update_layout(height=70 + 34 * max(rows, 1), showlegend=False, barmode="overlay", xaxis={"fixedrange": True})
+    counts = {"fixedrange": True, "tickangle": 0, "nticks": 5, "rangemode": "tozero"}
+    figure.update_layout(height=70 + 16 * lines + 18 * rows, showlegend=False, barmode="overlay", xaxis=counts)
     figure.update_yaxes(autorange="reversed", fixedrange=True)
     return _json(figure, right=44)
 
@@ -162,7 +170,8 @@ def _cloud(go: Any, pool: Pool, rows: Any, chosen: bool) -> Any:
         x=pool.where[rows, 0].round(4),
         y=pool.where[rows, 1].round(4),
         mode="markers",
-        name="chosen" if chosen else "not chosen",
+        showlegend=False,
+        line={"color": GREY},
         text=texts,
         customdata=pool.difficulty[rows].round(4),
         marker={

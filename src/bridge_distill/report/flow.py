@@ -46,8 +46,9 @@ def _data(stage: str, run: RunFolder, summary: dict[str, Any]) -> tuple[str, lis
     notes = ["training questions"]
     if "test" in questions:
         notes.append(f"{words.count(questions['test'])} more kept for the test")
-    left_out = sum((questions.get("rejected") or {}).values())
-    return words.count(questions.get("train", 0)), [*notes, f"{words.count(left_out)} rows left out"]
+    left_out = sum(sum(reasons.values()) for reasons in questions.get("rejected", {}).values())
+    left_out += sum(questions.get("beyond_limit", {}).values())
+    return words.count(questions.get("train", 0)), [*notes, f"{words.counted(left_out, 'row')} left out"]
 
 
 def _score(stage: str, run: RunFolder, summary: dict[str, Any]) -> tuple[str, list[str]]:
@@ -56,18 +57,22 @@ def _score(stage: str, run: RunFolder, summary: dict[str, Any]) -> tuple[str, li
 
 def _select(stage: str, run: RunFolder, summary: dict[str, Any]) -> tuple[str, list[str]]:
     chosen, pool = summary.get("chosen", 0), summary.get("questions", {}).get("train")
-    method = run.record("select").get("settings", {}).get("method")
+    method = run.figures("select").get("method")
     notes = [f"{100 * chosen / pool:.1f}% of the pool"] if pool else []
     return words.count(chosen), notes + ([f"by {method}"] if method else [])
 
 
 def _teach(stage: str, run: RunFolder, summary: dict[str, Any]) -> tuple[str, list[str]]:
     bill = summary.get("teacher", {})
-    notes = [words.money(str(bill["usd"]))] if "usd" in bill else []
+    notes = [words.money(bill["usd"])] if "usd" in bill else []
     if "input_tokens" in bill and "output_tokens" in bill:
         notes.append(f"{words.count(bill['input_tokens'])} tokens in, {words.count(bill['output_tokens'])} out")
     if bill.get("from_store"):
-        notes.append(f"{words.count(bill['from_store'])} already in the store")
+        notes.append(f"{words.count(bill['from_store'])} from the store, worth {words.money(bill['usd_from_store'])}")
+    if bill.get("failed"):
+        notes.append(f"{words.counted(bill['failed'], 'request')} failed")
+    if bill.get("unasked"):
+        notes.append(f"{words.count(bill['unasked'])} left unasked{', budget spent' if bill.get('exhausted') else ''}")
     return words.count(bill.get("replies", 0)), notes + _kept(summary, "expert")
 
 

@@ -74,14 +74,20 @@ def _plots(summary: dict[str, Any], models: list[Any], pool: Pool | None, losses
 
 
 def _rejected(data: Path | None, summary: dict[str, Any]) -> dict[str, Any]:
-    counts = dict(summary.get("questions", {}).get("rejected") or {})
+    questions = summary.get("questions", {})
+    counts = [
+        (split, reason, number)
+        for split, reasons in questions.get("rejected", {}).items()
+        for reason, number in [*reasons.items(), ("beyond the limit", questions["beyond_limit"][split])]
+        if number
+    ]
     rows: list[dict[str, Any]] = []
     if data is not None and (data / artifacts.REJECTED).is_file():
         with (data / artifacts.REJECTED).open(encoding="utf-8") as lines:
             rows = [json.loads(line) for _, line in zip(range(REJECTED_ROWS), lines, strict=False)]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     cells = [[_cell(row.get(column)) for column in columns] for row in rows]
-    return {"counts": counts, "total": sum(counts.values()), "columns": columns, "rows": cells}
+    return {"counts": counts, "total": sum(number for *_, number in counts), "columns": columns, "rows": cells}
 
 
 def _facts(run: RunFolder) -> dict[str, Any]:
@@ -130,7 +136,7 @@ def _render(content: dict[str, Any]) -> str:
     )
     environment.filters |= {
         name: getattr(words, name)
-        for name in ("percent", "points", "count", "parameters", "money", "duration", "memory", "excerpt")
+        for name in ("percent", "points", "count", "parameters", "money", "duration", "memory", "excerpt", "unbroken")
     }
     own = files("bridge_distill.report")
     scripts = {"plotly": get_plotlyjs(), "script": own.joinpath("report.js").read_text(encoding="utf-8")}

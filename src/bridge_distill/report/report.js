@@ -16,6 +16,7 @@
       hoverlabel: { bgcolor: colour("--card"), bordercolor: colour("--line"), align: "left", font: { color: colour("--ink") } },
       xaxis: { ...layout.xaxis, ...axis },
       yaxis: { ...layout.yaxis, ...axis },
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("--soft"), activecolor: colour("--ink") },
       dragmode: layout.coloraxis && !narrow.matches ? "pan" : false,
     };
     if (layout.coloraxis && narrow.matches) {
@@ -33,8 +34,10 @@
   const draw = () => {
     for (const [name, plot] of Object.entries(plots)) {
       const place = document.getElementById(`plot-${name}`);
-      const config = { responsive: true, displaylogo: false, displayModeBar: Boolean(plot.layout.coloraxis) && !narrow.matches };
-      config.modeBarButtonsToRemove = ["select2d", "lasso2d", "autoScale2d"];
+      const config = { responsive: true, displaylogo: false, displayModeBar: plot.layout.coloraxis && !narrow.matches ? "hover" : false };
+      // Named one by one, and no upload: the default bar offers to send the figure to a server.
+      config.showSendToCloud = false;
+      config.modeBarButtons = [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d", "toImage"]];
       Plotly.react(place, inked(plot.data), themed(plot.layout), config);
     }
   };

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from bridge_distill.records import Rationale
 from bridge_distill.report.folder import Graded, RunFolder, arm_key, graded, open_run, write_text
 from bridge_distill.statistics import interval, minimum_detectable, paired_difference
 
-BILL = ("queries", "input_tokens", "output_tokens", "usd", "from_store", "exhausted")
-TRAINING = ("parameters", "trained_parameters", "megabytes", "examples", "truncated", "steps", "tokens")
+BILL = ("queries", "input_tokens", "output_tokens", "usd", "from_store", "unasked", "exhausted")
+TRAINING = ("parameters", "trained_parameters", "megabytes", "examples", "too_long", "steps", "tokens")
 
 
 def write_summary(run_folder: Path) -> Path:
@@ -38,7 +39,7 @@ def summarise(run_folder: Path) -> dict[str, Any]:
     data = run.figures("data")
     summary: dict[str, Any] = {
         "name": run.facts.get("name"),
-        "questions": {key: data[key] for key in ("train", "test", "rejected") if key in data},
+        "questions": _questions(data),
         "majority": data.get("majority"),
         "models": {model.key: _scores(model) for model in models},
         "differences": _differences(models),
@@ -51,6 +52,11 @@ def summarise(run_folder: Path) -> dict[str, Any]:
         "stages": {folder: _resources(record) for folder, record in run.records()},
     }
     return {key: value for key, value in summary.items() if value not in (None, {})}
+
+
+def _questions(data: dict[str, Any]) -> dict[str, Any]:
+    """Questions of the two frozen splits, and the rows left out of each (by reason, or beyond the limit)."""
+    return {**data["kept"], "rejected": data["rejected"], "beyond_limit": data["beyond_limit"]} if data else {}
 
 
 def _scores(model: Graded) -> dict[str, Any]:
@@ -101,8 +107,15 @@ def _bill(run: RunFolder, arm: str | None = None) -> dict[str, Any]:
         return {}
     figures = run.figures("teach", arm)
     replies = artifacts.replies(folder)
-    counts = {"replies": len(replies), "questions": len({reply.question_id for reply in replies})}
-    return {**{key: figures[key] for key in BILL if key in figures}, **counts}
+    stored = sum(reply.usd_micros for reply in replies if reply.stored)
+    return {
+        **{key: figures[key] for key in BILL if key in figures},
+        "failed": len(figures.get("failed", [])),
+        "replies": len(replies),
+        "questions": len({reply.question_id for reply in replies}),
+        # Earlier runs paid for these: they are no part of this run's usd, but of what its replies cost.
+        "usd_from_store": f"{Decimal(stored).scaleb(-6):f}",
+    }
 
 
 def _rationales(run: RunFolder, arm: str | None = None) -> dict[str, Any]:

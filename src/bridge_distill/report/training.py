@@ -26,15 +26,15 @@ def curves(run: RunFolder) -> dict[str, Curve]:
 
 
 def _end_to_end(figures: dict[str, Any]) -> list[tuple[str, Curve]]:
-    phases = [phase for phase in figures.get("phases") or [] if phase.get("losses")]
-    if not phases:
+    phases = figures.get("phases")
+    if phases is None:
         curve = _curve(figures.get("losses") or [], 0)
         return [("", curve)] if curve else []
     placed, start = [], 0
     for phase in phases:
-        placed.append((str(phase["name"]), _curve(phase["losses"], start)))
+        placed.append((phase["name"], _curve(phase["losses"], start)))
         start += phase["steps"]
-    return placed
+    return [(name, curve) for name, curve in placed if curve]
 
 
 def _curve(losses: Sequence[Sequence[float]], start: int) -> Curve:

@@ -56,7 +56,7 @@ def _paid(summary: dict[str, Any]) -> str:
     bill = summary.get("teacher", {})
     if not bill.get("questions"):
         return ""
-    cost = f" ({words.money(str(bill['usd']))})" if "usd" in bill else ""
+    cost = f" ({words.money(bill['usd'], bill['usd_from_store'])})" if "usd" in bill else ""
     return f"for {words.counted(bill['questions'], 'paid question')}{cost} "
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 
 
 def percent(share: float) -> str:
@@ -34,12 +35,9 @@ def parameters(value: float) -> str:
     return f"{value:.0f}"
 
 
-def money(usd: str) -> str:
-    """Exact dollars, to the cent where that says enough and to four digits where it is less than a cent."""
-    try:
-        amount = Decimal(usd)
-    except InvalidOperation:
-        return usd
+def money(*usd: str) -> str:
+    """The sum of exact dollars, to the cent where that says enough, to a hundredth of one where it is less."""
+    amount = sum(map(Decimal, usd), Decimal(0))
     return f"${amount:,.2f}" if amount >= Decimal("0.01") or amount == 0 else f"${amount:.4f}"
 
 
@@ -58,6 +56,11 @@ def duration(seconds: float) -> str:
 def memory(size: float) -> str:
     """Bytes as megabytes or gigabytes (powers of ten)."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
+def unbroken(text: str) -> str:
+    """A sentence whose intervals, such as ``[70, 85]``, do not break across lines."""
+    return re.sub(r"\[(\S+), (\S+)\]", "[\\1,\N{NO-BREAK SPACE}\\2]", text)
 
 
 def excerpt(text: str, width: int = 140) -> str:
