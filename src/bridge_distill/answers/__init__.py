@@ -9,7 +9,7 @@ from bridge_distill.records import Question
 from bridge_distill.registry import Registry
 
 MARK = "Answer:"
-_MARKED = re.compile(r"\banswer[\s*_`]*:[\s*`]*([^\n]*)", flags=re.IGNORECASE)
+_MARKED = re.compile(r"\banswer[\s*_`]*:\s*([^\n]*)", flags=re.IGNORECASE)
 _BOXED = re.compile(r"\\boxed\{([^{}\n]*)\}")
 _TAG = re.compile(r"</?(?:b|i|em|strong|p|span|code|answer)>|<br ?/?>|\*\*", flags=re.IGNORECASE)
 
@@ -49,10 +49,20 @@ def read_answer(text: str, question: Question) -> str | None:
     Every model, reply and rationale is read by this one function. The mark is found in any case
     and under bold, heading or HTML signs; the answer ends at the line's end.
     """
-    found = _MARKED.findall(_BOXED.sub(r"\1", _TAG.sub("", text)))
+    found = _marked(text)
     if not found:
         return None
-    return form_of(question).canonical(found[-1].strip(" \t\r*`#"), question.choices)
+    line = found[-1].strip()
+    return form_of(question).canonical(line.strip(" \t*`") or line, question.choices)
+
+
+def has_mark(text: str) -> bool:
+    """Whether ``read_answer`` would look for an answer in this text."""
+    return bool(_marked(text))
+
+
+def _marked(text: str) -> list[str]:
+    return _MARKED.findall(_BOXED.sub(r"\1", _TAG.sub("", text)))
 
 
 def is_correct(answer: str | None, question: Question) -> bool:

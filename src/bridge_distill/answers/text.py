@@ -7,6 +7,8 @@ import unicodedata
 from bridge_distill.answers import answer_forms
 from bridge_distill.records import Question
 
+_SIGNS = ("Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sk")
+
 
 class Text:
     """Canonical keeps the spelling on one line, so that a model learns to write it as it is."""
@@ -32,7 +34,7 @@ class Text:
 def normalised(text: str) -> str:
     """Fold case and width, drop punctuation and articles; a text of nothing else keeps what it has."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    words = "".join(" " if unicodedata.category(char)[0] == "P" else char for char in folded).split()
+    words = "".join(" " if unicodedata.category(char) in _SIGNS else char for char in folded).split()
     return " ".join([word for word in words if word not in ("a", "an", "the")] or words or folded.split())
 
 
