@@ -60,7 +60,7 @@ def build_run(path: Path) -> Path:
         "teacher": {"provider": "openai", "api_key": "sk-very-secret"},
         "note": HOSTILE,
     }
-    facts = {"name": "legal", "config": config, "stages": stages, "arms": {"direct": arm}}
+    facts = {"name": "legal", "config": config, "plan": STAGES, "stages": stages, "arms": {"direct": arm}}
     facts["command"] = "bridge-distill run legal.yaml --set teacher.api_key=sk-very-secret"
     (run / "run.json").write_text(json.dumps(facts))
     _write_pool(run)
@@ -95,11 +95,11 @@ def _write_pool(run: Path) -> None:
     rejected = [{"file": "train.jsonl", "line": 12, "reason": "not JSON", "row": HOSTILE}]
     rejected += [{"file": "train.jsonl", "line": 40 + i, "reason": "no question", "row": "{}"} for i in range(3)]
     (run / "data" / artifacts.REJECTED).write_text("".join(json.dumps(row) + "\n" for row in rejected))
-    figures = {"kept": {"train": POOL, "test": TESTED}, "beyond_limit": {"train": 0, "test": 7}, "majority": 0.5}
-    figures["rejected"] = {"train": {"no question": 3, "not JSON": 1}, "test": {}}
+    figures = {"train": POOL, "test": TESTED, "beyond_limit": {"train": 0, "test": 7}, "majority": 0.5}
+    figures["rejected"] = {"no question": 3, "not JSON": 1}
     shared = {"words": 8, "questions": 4, "share": 4 / TESTED}
     top = [{"id": "test-9", "shared": 0.25}]
-    record(run, "data", 0.8, {**figures, "overlap": {"overlap": shared, "overlap_top": top}})
+    record(run, "data", 0.8, {**figures, "overlap": shared, "overlap_top": top})
     groups = draw.integers(0, 5, POOL)
     vectors = draw.normal(size=(5, 32))[groups] * 3 + draw.normal(size=(POOL, 32))
     np.save(run / "score" / artifacts.EMBEDDINGS, vectors.astype(np.float32))
@@ -342,6 +342,9 @@ def test_an_unfinished_run_is_reported_as_far_as_it_went(finished: Path, tmp_pat
     for folder in [*STAGES[done:], *DIRECT.values()]:
         shutil.rmtree(run / folder)
         (run / folder).mkdir()
+    facts = json.loads((run / "run.json").read_text())
+    facts |= {"stages": {stage: stage for stage in STAGES[:done]}, "arms": {"direct": {}}}
+    (run / "run.json").write_text(json.dumps(facts))
     page = Page.read(write_report(run))
     summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
     assert "This run is not finished" in page.text

@@ -30,7 +30,7 @@ def flow(run: RunFolder, summary: dict[str, Any]) -> list[Card]:
         "tutor": ("Explanations written", _tutor),
         "student": ("Student", _trained),
     }
-    planned = run.stages()
+    planned = run.plan
     cards = []
     for stage, (title, tell) in told.items():
         if stage in planned and run.folder(stage) is None:
@@ -46,7 +46,7 @@ def _data(stage: str, run: RunFolder, summary: dict[str, Any]) -> tuple[str, lis
     notes = ["training questions"]
     if "test" in questions:
         notes.append(f"{words.count(questions['test'])} more kept for the test")
-    left_out = sum(sum(reasons.values()) for reasons in questions.get("rejected", {}).values())
+    left_out = sum(questions.get("rejected", {}).values())
     left_out += sum(questions.get("beyond_limit", {}).values())
     return words.count(questions.get("train", 0)), [*notes, f"{words.counted(left_out, 'row')} left out"]
 
@@ -98,7 +98,7 @@ def _kept(summary: dict[str, Any], author: str) -> list[str]:
 
 
 def _tested(run: RunFolder, summary: dict[str, Any]) -> list[Card]:
-    stages = [stage for stage in run.stages() if stage.startswith(EVALUATE)]
+    stages = [stage for stage in run.plan if stage.startswith(EVALUATE)]
     finished = [run.record(stage) for stage in stages if run.folder(stage) is not None]
     if not stages:
         return []

@@ -28,8 +28,13 @@ class RunFolder:
         """The arms' names, in the run file's order."""
         return list(self.facts.get("arms") or {})
 
+    @property
+    def plan(self) -> list[str]:
+        """The run's stages in order, finished or not."""
+        return list(self.facts.get("plan") or [])
+
     def stages(self, arm: str | None = None) -> dict[str, str]:
-        """Every planned stage of the run, or of an arm, with its folder relative to the run."""
+        """The stages made for the run, or for an arm, each with its folder relative to the run."""
         found = (self.facts.get("arms") or {}).get(arm) if arm is not None else self.facts.get("stages")
         return dict(found or {})
 

@@ -54,7 +54,7 @@ def _content(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
         "losses": {name: (curve[0][1], curve[-1][1]) for name, curve in losses.items()},
         "examples": [] if data is None else side_by_side(artifacts.test_questions(data), models),
         "rejected": _rejected(data, summary),
-        "overlap": run.figures("data").get("overlap"),
+        "overlap": {key: value for key, value in run.figures("data").items() if key.startswith("overlap")},
         "facts": _facts(run),
         "plots": _plots(summary, models, pool, losses),
     }
@@ -75,19 +75,17 @@ def _plots(summary: dict[str, Any], models: list[Any], pool: Pool | None, losses
 
 def _rejected(data: Path | None, summary: dict[str, Any]) -> dict[str, Any]:
     questions = summary.get("questions", {})
-    counts = [
-        (split, reason, number)
-        for split, reasons in questions.get("rejected", {}).items()
-        for reason, number in [*reasons.items(), ("beyond the limit", questions["beyond_limit"][split])]
-        if number
-    ]
+    counts = dict(questions.get("rejected", {}))
+    counts |= {
+        f"{split} beyond the limit": number for split, number in questions.get("beyond_limit", {}).items() if number
+    }
     rows: list[dict[str, Any]] = []
     if data is not None and (data / artifacts.REJECTED).is_file():
         with (data / artifacts.REJECTED).open(encoding="utf-8") as lines:
             rows = [json.loads(line) for _, line in zip(range(REJECTED_ROWS), lines, strict=False)]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     cells = [[_cell(row.get(column)) for column in columns] for row in rows]
-    return {"counts": counts, "total": sum(number for *_, number in counts), "columns": columns, "rows": cells}
+    return {"counts": counts, "total": sum(counts.values()), "columns": columns, "rows": cells}
 
 
 def _facts(run: RunFolder) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from bridge_distill.records import Rationale
 from bridge_distill.report.folder import Graded, RunFolder, arm_key, graded, open_run, write_text
 from bridge_distill.statistics import interval, minimum_detectable, paired_difference
 
+COUNTS = ("train", "test", "rejected", "beyond_limit")
 BILL = ("queries", "input_tokens", "output_tokens", "usd", "from_store", "unasked", "exhausted")
 TRAINING = ("parameters", "trained_parameters", "megabytes", "examples", "too_long", "steps", "tokens")
 
@@ -39,7 +40,7 @@ def summarise(run_folder: Path) -> dict[str, Any]:
     data = run.figures("data")
     summary: dict[str, Any] = {
         "name": run.facts.get("name"),
-        "questions": _questions(data),
+        "questions": {key: data[key] for key in COUNTS if key in data},
         "majority": data.get("majority"),
         "models": {model.key: _scores(model) for model in models},
         "differences": _differences(models),
@@ -48,15 +49,10 @@ def summarise(run_folder: Path) -> dict[str, Any]:
         "rationales": _rationales(run),
         "assistant": _training(run, "assistant"),
         "student": _training(run, "student"),
-        "arms": {arm_key(arm): _arm(run, arm) for arm in run.arms},
+        "arms": {arm_key(arm): _arm(run, arm) for arm in run.arms if run.stages(arm)},
         "stages": {folder: _resources(record) for folder, record in run.records()},
     }
     return {key: value for key, value in summary.items() if value not in (None, {})}
-
-
-def _questions(data: dict[str, Any]) -> dict[str, Any]:
-    """Questions of the two frozen splits, and the rows left out of each (by reason, or beyond the limit)."""
-    return {**data["kept"], "rejected": data["rejected"], "beyond_limit": data["beyond_limit"]} if data else {}
 
 
 def _scores(model: Graded) -> dict[str, Any]:
