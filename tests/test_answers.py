@@ -37,9 +37,9 @@ def test_a_canonical_answer_is_stable_and_never_raises(form, text):
             assert canonical(form, spelled, choices) == spelled
             assert "\n" not in spelled
             assert is_correct(spelled, ask(form, spelled, choices))
-            assert is_correct(
-                read_answer(f"Steps.\nAnswer: {spelled}", ask(form, spelled, choices)), ask(form, spelled)
-            )
+            if any(char.isalnum() for char in spelled):
+                read = read_answer(f"Steps.\nAnswer: {spelled}", ask(form, spelled, choices))
+                assert is_correct(read, ask(form, spelled, choices))
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -61,9 +61,10 @@ def test_explaining_a_question_of_no_task_is_an_error():
 @pytest.mark.parametrize("task", TASKS)
 def test_phrasings_differ_and_repeat(task):
     question = practice.make(task, 1, 0, 0.5)[0]
-    told = [practice.explain(question, phrasing=phrasing, error=False) for phrasing in range(3)]
-    assert len(set(told)) == 3
-    assert practice.explain(question, phrasing=3, error=False) == told[0]
+    told = [practice.explain(question, phrasing=phrasing, error=False) for phrasing in range(20)]
+    period = len(set(told))
+    assert period >= 3
+    assert told[period:] == told[:-period]
 
 
 @pytest.mark.parametrize("task", TASKS)
