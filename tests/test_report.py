@@ -20,6 +20,7 @@ from bridge_distill.engine.rows import write_rows
 from bridge_distill.errors import UserError
 from bridge_distill.records import Choice, Question, Rationale, Reply, Score, Verdict
 from bridge_distill.report import summarise, write_report
+from bridge_distill.report.words import money
 from bridge_distill.statistics import interval, paired_difference
 
 HOSTILE = "</script><script>alert(1)</script><img src='https://evil.example/x.png' onerror=alert(2)>"
@@ -202,6 +203,7 @@ class Page(HTMLParser):
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.scripts: list[str] = []
         self.text = ""
+        self.style = ""
 
     @classmethod
     def read(cls, path: Path) -> Page:
@@ -218,6 +220,8 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.cdata_elem == "script":
             self.scripts[-1] += data
+        elif self.cdata_elem == "style":
+            self.style += data
         else:
             self.text += data.replace("\N{NO-BREAK SPACE}", " ")
 
@@ -255,7 +259,8 @@ def test_nothing_is_loaded_from_anywhere(page: Page) -> None:
     assert links
     assert all(link.startswith("#") for link in links)
     assert {link[1:] for link in links} <= {found.get("id") for _, found in page.tags}
-    assert "url(" not in "".join(page.text.split("{")[:1])
+    assert "@media print" in page.style
+    assert not re.search(r"url\(|@import", page.style)
 
 
 def test_every_figure_has_a_place_a_name_and_rows_have_headers(page: Page) -> None:
@@ -270,6 +275,20 @@ def test_every_figure_has_a_place_a_name_and_rows_have_headers(page: Page) -> No
 def test_secrets_are_not_shown(finished: Path) -> None:
     for name in ("report.html", "summary.json"):
         assert "sk-very-secret" not in (finished / name).read_text(encoding="utf-8")
+
+
+def test_rows_left_out_are_counted_and_listed(page: Page) -> None:
+    assert "11 rows were left out: 3 no question, 1 not JSON, 7 test beyond the limit." in page.text
+    assert "Rows rejected" in page.text
+    assert "4 test questions share a run of 8 words with the pool, 3% of the test." in page.text
+
+
+@pytest.mark.parametrize(
+    ("usd", "words"),
+    [(["0.037500"], "$0.0375"), (["0.0375", "0.0125"], "$0.05"), (["1234.567"], "$1,234.57"), (["0"], "$0.00")],
+)
+def test_money_is_exact_where_it_is_small(usd: list[str], words: str) -> None:
+    assert money(*usd) == words
 
 
 def test_the_verdict_is_said_in_words(page: Page) -> None:

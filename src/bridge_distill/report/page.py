@@ -74,18 +74,20 @@ def _plots(summary: dict[str, Any], models: list[Any], pool: Pool | None, losses
 
 
 def _rejected(data: Path | None, summary: dict[str, Any]) -> dict[str, Any]:
-    questions = summary.get("questions", {})
-    counts = dict(questions.get("rejected", {}))
-    counts |= {
-        f"{split} beyond the limit": number for split, number in questions.get("beyond_limit", {}).items() if number
-    }
+    counts = dict(summary.get("questions", {}).get("rejected", {}))
+    beyond = summary.get("questions", {}).get("beyond_limit", {})
     rows: list[dict[str, Any]] = []
     if data is not None and (data / artifacts.REJECTED).is_file():
         with (data / artifacts.REJECTED).open(encoding="utf-8") as lines:
             rows = [json.loads(line) for _, line in zip(range(REJECTED_ROWS), lines, strict=False)]
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
-    return {"counts": counts, "total": sum(counts.values()), "columns": columns, "rows": cells}
+    return {
+        "more": sum(counts.values()) > len(rows),
+        "counts": counts | {f"{split} beyond the limit": number for split, number in beyond.items() if number},
+        "total": sum(counts.values()) + sum(beyond.values()),
+        "columns": columns,
+        "rows": [[_cell(row.get(column)) for column in columns] for row in rows],
+    }
 
 
 def _facts(run: RunFolder) -> dict[str, Any]:

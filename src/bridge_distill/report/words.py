@@ -36,9 +36,12 @@ def parameters(value: float) -> str:
 
 
 def money(*usd: str) -> str:
-    """The sum of exact dollars, to the cent where that says enough, to a hundredth of one where it is less."""
+    """The sum of exact dollars: to the cent from one dollar on, below it to a hundredth of a cent."""
     amount = sum(map(Decimal, usd), Decimal(0))
-    return f"${amount:,.2f}" if amount >= Decimal("0.01") or amount == 0 else f"${amount:.4f}"
+    if amount >= 1:
+        return f"${amount:,.2f}"
+    digits = f"{amount:.4f}"
+    return f"${digits[:4]}{digits[4:].rstrip('0')}"
 
 
 def duration(seconds: float) -> str:
