@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic.config import JsonDict
 
-WHERE = {"where": True}
+WHERE: JsonDict = {"where": True}
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]
@@ -25,7 +26,9 @@ class Section(BaseModel):
 
     def identity(self) -> dict[str, Any]:
         """The fields that decide what is produced, as plain JSON values (``WHERE`` fields left out)."""
-        return {name: _plain(getattr(self, name)) for name, field in type(self).model_fields.items() if not _where(field)}
+        return {
+            name: _plain(getattr(self, name)) for name, field in type(self).model_fields.items() if not _where(field)
+        }
 
 
 def _where(field: Any) -> bool:
@@ -218,7 +221,11 @@ class Student(Section):
 class Evaluate(Section):
     """Which models answer the test questions, greedily."""
 
-    models: Annotated[list[Literal["base", "assistant", "student"]], Field(min_length=1)] = ["base", "assistant", "student"]
+    models: Annotated[list[Literal["base", "assistant", "student"]], Field(min_length=1)] = [
+        "base",
+        "assistant",
+        "student",
+    ]
     max_new_tokens: Positive = 160
 
 

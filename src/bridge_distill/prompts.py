@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge_distill.answers import MARK, form_of
+from bridge_distill.answers import MARK, form_of, has_mark
 from bridge_distill.records import Question
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -32,7 +32,7 @@ def explanation(reply: str) -> str:
     """The part of a reply before its last answer line (the whole reply where it has none)."""
     lines = reply.strip().splitlines()
     for index in range(len(lines) - 1, -1, -1):
-        if MARK.lower() in lines[index].lower().replace("*", ""):
+        if has_mark(lines[index]):
             return "\n".join(lines[:index]).strip()
     return reply.strip()
 

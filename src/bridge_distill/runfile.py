@@ -65,7 +65,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise UserError(where, f"is not YAML ({getattr(error, 'problem', None) or 'not UTF-8 text'})", "mend that line") from None
+        raise UserError(
+            where, f"is not YAML ({getattr(error, 'problem', None) or 'not UTF-8 text'})", "mend that line"
+        ) from None
     if not isinstance(tree, dict):
         raise UserError(str(path), "holds no settings", "write sections such as data: and budget:")
     return tree
@@ -135,7 +137,9 @@ def _as_user_error(error: ValidationError, model: type[BaseModel]) -> UserError:
 
 
 def _hint(place: str) -> str:
-    return {"budget": ", such as budget: {queries: 5%}", "data": ", such as data: {train: a.jsonl, test: b.jsonl}"}.get(place, "")
+    return {"budget": ", such as budget: {queries: 5%}", "data": ", such as data: {train: a.jsonl, test: b.jsonl}"}.get(
+        place, ""
+    )
 
 
 def _fields_at(model: type[BaseModel], path: Sequence[Any]) -> list[str]:

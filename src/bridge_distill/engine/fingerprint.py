@@ -16,7 +16,9 @@ def fingerprint(stage: str, settings: dict[str, Any], inputs: dict[str, str]) ->
 
     Raises ``TypeError`` for a value whose text could differ from run to run.
     """
-    return hashlib.sha256(canonical({"version": VERSION, "stage": stage, "settings": settings, "inputs": inputs}).encode()).hexdigest()
+    return hashlib.sha256(
+        canonical({"version": VERSION, "stage": stage, "settings": settings, "inputs": inputs}).encode()
+    ).hexdigest()
 
 
 def canonical(value: Any) -> str:
@@ -39,7 +41,9 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
     """The dotted paths at which two JSON values differ, each with both values."""
     if isinstance(old, dict) and isinstance(new, dict):
         keys = sorted(set(old) | set(new))
-        return [line for key in keys for line in differences(old.get(key), new.get(key), f"{path}.{key}" if path else key)]
+        return [
+            line for key in keys for line in differences(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+        ]
     return [] if old == new else [f"{path} was {_short(old)}, now {_short(new)}"]
 
 

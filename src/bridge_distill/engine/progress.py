@@ -14,7 +14,8 @@ LINE_SECONDS = 10.0
 class Tick(Protocol):
     """Called with the number of units finished since the last call."""
 
-    def __call__(self, done: int = 1) -> None: ...
+    def __call__(self, done: int = 1) -> None:
+        """Count ``done`` more units as finished."""
 
 
 @contextmanager
@@ -30,9 +31,22 @@ def progress(label: str, total: int) -> Iterator[Tick]:
 @contextmanager
 def _bar(label: str, total: int) -> Iterator[Tick]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(label, total=total)
         yield lambda done=1: bar.advance(task, done)
@@ -50,6 +64,8 @@ def _lines(label: str, total: int) -> Tick:
             return
         last = now
         left = (now - started) / max(finished, 1) * (total - finished)
-        print(f"{label}: {finished}/{total}, {now - started:.0f} s, about {left:.0f} s left", file=sys.stderr, flush=True)
+        print(
+            f"{label}: {finished}/{total}, {now - started:.0f} s, about {left:.0f} s left", file=sys.stderr, flush=True
+        )
 
     return tick

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import types
 import typing
 from collections.abc import Iterable, Sequence
@@ -34,7 +33,7 @@ def write_rows(path: Path, record: type[Record], rows: Iterable[Record]) -> None
     partial = path.with_name(path.name + ".partial")
     table = pa.Table.from_pylist([asdict(typing.cast(Any, row)) for row in rows], schema=schema_of(record))
     pq.write_table(table, partial)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def read_rows(path: Path, record: type[Record]) -> list[Record]:

@@ -92,7 +92,9 @@ class Runner:
 
     def _refuse(self, stage: Stage, folder: Path, record: dict[str, Any], inputs: dict[str, str]) -> None:
         changed = differences(record["settings"], stage.settings)
-        changed += [f"the output of {name} has changed" for name in inputs if record["inputs"].get(name) != inputs[name]]
+        changed += [
+            f"the output of {name} has changed" for name in inputs if record["inputs"].get(name) != inputs[name]
+        ]
         raise UserError(
             self._label(folder),
             f"was made with other settings ({'; '.join(changed[:4]) or 'another version of the record'})",
@@ -148,7 +150,9 @@ def lock(run: Path) -> Iterator[None]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(str(run), "another process is working on this run", "wait for it, or choose another name") from None
+            raise UserError(
+                str(run), "another process is working on this run", "wait for it, or choose another name"
+            ) from None
         yield
 
 

@@ -70,7 +70,9 @@ def find_base(name: str, place: str) -> str:
         return name
     if name.count("/") == 1 and not name.startswith((".", "/")):
         return name
-    raise UserError(place, f"unknown base {name!r}", f"{nearest(name, EMBEDDED)}; a model folder or owner/name also works")
+    raise UserError(
+        place, f"unknown base {name!r}", f"{nearest(name, EMBEDDED)}; a model folder or owner/name also works"
+    )
 
 
 def base_digest(name: str, place: str) -> str:
@@ -128,17 +130,24 @@ def _convert(base: Embedded, folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
     spec = importlib.util.find_spec(base.package)
-    assert spec is not None and spec.origin is not None
+    assert spec is not None
+    assert spec.origin is not None
     package = Path(spec.origin).parent
     with contextlib.redirect_stderr(io.StringIO()):  # the reader draws a bar that cannot be turned off
         read = AutoModelForCausalLM.from_pretrained(package, gguf_file=base.file, dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(package, gguf_file=base.file)
     tokenizer.pad_token = base.pad_token
     tokenizer.chat_template = CHAT_TEMPLATE
-    settings = {key: value for key, value in read.config.to_dict().items() if key not in {"quantization_config", "_name_or_path"}}
+    settings = {
+        key: value
+        for key, value in read.config.to_dict().items()
+        if key not in {"quantization_config", "_name_or_path"}
+    }
     plain = LlamaForCausalLM(LlamaConfig(**{**settings, "pad_token_id": tokenizer.pad_token_id}))
     plain.load_state_dict(read.state_dict())
     plain.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({k: v for k, v in config.items() if k != "_model_name_or_path"}, indent=2))
+    (folder / "config.json").write_text(
+        json.dumps({k: v for k, v in config.items() if k != "_model_name_or_path"}, indent=2)
+    )

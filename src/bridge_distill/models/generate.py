@@ -35,7 +35,9 @@ class Decoding:
     prefix: str = ""
 
 
-def generate(model: Model, prompts: Sequence[str], decoding: Decoding, batch_tokens: int, seed: int, tick: Tick) -> list[list[Generation]]:
+def generate(
+    model: Model, prompts: Sequence[str], decoding: Decoding, batch_tokens: int, seed: int, tick: Tick
+) -> list[list[Generation]]:
     """Write ``decoding.samples`` texts for each prompt; the result is in the order of the prompts.
 
     Prompts are sorted by length and batched so that a batch holds at most about ``batch_tokens``
@@ -138,5 +140,7 @@ def _read(model: Model, written: Any, log_probabilities: Any, entropies: Any) ->
         length = len(row) if stop is None else stop
         counted = length if stop is None else stop + 1
         text = model.tokenizer.decode(row[:length], skip_special_tokens=True).strip()
-        read.append(Generation(text, length, stop is not None, sum(logs[:counted]) / counted, sum(ents[:counted]) / counted))
+        read.append(
+            Generation(text, length, stop is not None, sum(logs[:counted]) / counted, sum(ents[:counted]) / counted)
+        )
     return read

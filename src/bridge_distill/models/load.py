@@ -53,12 +53,18 @@ def load(name: str, compute: Compute, place: str) -> Model:
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
     try:
         tokenizer = AutoTokenizer.from_pretrained(found, trust_remote_code=False)
-        network = AutoModelForCausalLM.from_pretrained(found, dtype=dtype, use_safetensors=True, trust_remote_code=False)
+        network = AutoModelForCausalLM.from_pretrained(
+            found, dtype=dtype, use_safetensors=True, trust_remote_code=False
+        )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         first = str(error).strip().splitlines()[0][:200]
-        raise UserError(place, f"cannot load {name!r} ({first})", "give an embedded base, a model folder or a hub id") from error
+        raise UserError(
+            place, f"cannot load {name!r} ({first})", "give an embedded base, a model folder or a hub id"
+        ) from error
     if tokenizer.eos_token_id is None:
-        raise UserError(place, f"{name!r} has no end token", "a model that never stops cannot be taught; choose another base")
+        raise UserError(
+            place, f"{name!r} has no end token", "a model that never stops cannot be taught; choose another base"
+        )
     _distinct_padding(tokenizer, network)
     return Model(network.to(device), tokenizer)
 
@@ -90,10 +96,14 @@ def _positions(layers: int | list[int], depth: int, place: str) -> list[int]:
     """Which layers stay: those listed, or evenly spaced ones that include the first and the last."""
     if isinstance(layers, int):
         if layers > depth:
-            raise UserError(f"{place}.layers", f"{layers} layers asked of a base that has {depth}", f"give at most {depth}")
+            raise UserError(
+                f"{place}.layers", f"{layers} layers asked of a base that has {depth}", f"give at most {depth}"
+            )
         return [round(i * (depth - 1) / max(layers - 1, 1)) for i in range(layers)]
     if not layers or sorted(set(layers)) != layers or layers[-1] >= depth or layers[0] < 0:
-        raise UserError(f"{place}.layers", f"{layers} are not rising layer numbers", f"give numbers from 0 to {depth - 1}")
+        raise UserError(
+            f"{place}.layers", f"{layers} are not rising layer numbers", f"give numbers from 0 to {depth - 1}"
+        )
     return layers
 
 

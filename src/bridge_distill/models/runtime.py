@@ -14,8 +14,9 @@ def quiet() -> None:
     import datasets
     import transformers
 
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
+    notices: Any = transformers.utils.logging
+    notices.set_verbosity_error()
+    notices.disable_progress_bar()
     datasets.disable_progress_bars()
     logging.getLogger("accelerate").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning)

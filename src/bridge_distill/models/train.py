@@ -60,7 +60,9 @@ def fine_tune(model: Model, examples: Sequence[Example], training: Training, che
     model not to stop. Every step's batch is fixed by the seed before training starts, so a resumed
     training ends with the same weights. Raises ``ValueError`` if no example is short enough.
     """
-    rows = [row for row in (_encode(model, example) for example in examples) if len(row["input_ids"]) <= training.max_tokens]
+    rows = [
+        row for row in (_encode(model, example) for example in examples) if len(row["input_ids"]) <= training.max_tokens
+    ]
     if not rows:
         raise ValueError(f"none of {len(examples)} examples fits into {training.max_tokens} tokens")
     order = _order([len(row["input_ids"]) for row in rows], training)
@@ -76,7 +78,10 @@ def fine_tune(model: Model, examples: Sequence[Example], training: Training, che
 
 def _encode(model: Model, example: Example) -> dict[str, list[int]]:
     prompt = model.prompt_ids(example.prompt)
-    completion = [*model.tokenizer(example.completion, add_special_tokens=False)["input_ids"], model.tokenizer.eos_token_id]
+    completion = [
+        *model.tokenizer(example.completion, add_special_tokens=False)["input_ids"],
+        model.tokenizer.eos_token_id,
+    ]
     return {"input_ids": prompt + completion, "labels": [-100] * len(prompt) + completion}
 
 
@@ -97,9 +102,12 @@ def _order(lengths: Sequence[int], training: Training) -> list[int]:
     return [i for group in groups for i in group]
 
 
-def _trainer(model: Model, rows: list[dict[str, list[int]]], order: list[int], training: Training, checkpoints: Path, tick: Any) -> Any:
+def _trainer(
+    model: Model, rows: list[dict[str, list[int]]], order: list[int], training: Training, checkpoints: Path, tick: Any
+) -> Any:
     from datasets import Dataset
-    from trl import SFTConfig, SFTTrainer
+    from trl.trainer.sft_config import SFTConfig
+    from trl.trainer.sft_trainer import SFTTrainer
 
     on_cpu = model.network.device.type == "cpu"
     settings = SFTConfig(
@@ -140,7 +148,7 @@ def _trainer(model: Model, rows: list[dict[str, list[int]]], order: list[int], t
 def _callback(tick: Any) -> Any:
     from transformers import TrainerCallback
 
-    class Follow(TrainerCallback):  # type: ignore[misc]
+    class Follow(TrainerCallback):
         """Advance the bar, and mark a checkpoint once all of its files are written."""
 
         seen = 0

@@ -36,7 +36,9 @@ def trim(tokenizer: Any, texts: Iterable[str], common: int) -> Trimmed:
     keep |= {left + right for left, right in merges[:common]}
     ranks = {merge: rank for rank, merge in enumerate(merges)}
     names = {index: token for token, index in vocabulary.items()}
-    for token in {names[i] for text in texts for i in tokenizer.backend_tokenizer.encode(text).ids if i in names} - added:
+    for token in {
+        names[i] for text in texts for i in tokenizer.backend_tokenizer.encode(text).ids if i in names
+    } - added:
         keep |= _parts(token, ranks)
     kept = sorted(vocabulary[token] for token in keep if token in vocabulary)
     new_id = {old: new for new, old in enumerate(kept)}

@@ -56,6 +56,18 @@ class Phrasing:
 
 PHRASINGS = (
     Phrasing(
+        citizen="{states}",
+        differ="Different states, so diverse.",
+        apart="No state on both sides, so diverse.",
+        same="{state} on both sides, so not diverse.",
+        over="{sum} is more than $75,000, so enough.",
+        under="{sum} is at most $75,000, so not enough.",
+        met="Diverse and enough.",
+        state_fails="Not diverse.",
+        sum_fails="Not enough.",
+        both_fail="Neither diverse nor enough.",
+    ),
+    Phrasing(
         citizen="{name} is from {states}",
         differ="The states differ, so the parties are diverse.",
         apart="No plaintiff shares a state with a defendant, so the parties are diverse.",

@@ -44,9 +44,12 @@ def score(settings: Score, base: str, data: Path, folder: Path, compute: Compute
     if len(open_ended):
         answers[open_ended] = _sampled_entropy(model, [questions[i] for i in open_ended], settings, compute, seed)
     drafts = _draft_entropy(model, asked, settings, compute, seed)
-    difficulty = _scaled_rank(answers) if settings.draft_tokens == 0 else (_scaled_rank(answers) + _scaled_rank(drafts)) / 2
+    difficulty = (
+        _scaled_rank(answers) if settings.draft_tokens == 0 else (_scaled_rank(answers) + _scaled_rank(drafts)) / 2
+    )
     rows = [
-        ScoreRow(q.id, float(answers[i]), float(drafts[i]), float(difficulty[i]), int(reading.tokens[i])) for i, q in enumerate(questions)
+        ScoreRow(q.id, float(answers[i]), float(drafts[i]), float(difficulty[i]), int(reading.tokens[i]))
+        for i, q in enumerate(questions)
     ]
     write_rows(folder / artifacts.SCORES, ScoreRow, rows)
     np.save(folder / artifacts.EMBEDDINGS, reading.embeddings)
@@ -64,10 +67,14 @@ def _refuse_too_long(model: Model, questions: list[Question], asked: list[str]) 
     for question, prompt in zip(questions, asked, strict=True):
         length = len(model.prompt_ids(prompt))
         if length > limit:
-            raise UserError(f"question {question.id}", f"has {length} tokens, the base reads {limit}", "shorten or remove it")
+            raise UserError(
+                f"question {question.id}", f"has {length} tokens, the base reads {limit}", "shorten or remove it"
+            )
 
 
-def _sampled_entropy(model: Model, questions: list[Question], settings: Score, compute: Compute, seed: int) -> list[float]:
+def _sampled_entropy(
+    model: Model, questions: list[Question], settings: Score, compute: Compute, seed: int
+) -> list[float]:
     """Entropy over distinct answers among ``samples`` short ones, each forced to begin with the mark."""
     decoding = Decoding(_DIRECT_TOKENS, temperature=1.0, samples=settings.samples, prefix=MARK)
     with progress("sampling answers", len(questions)) as tick:
@@ -80,7 +87,9 @@ def _sampled_entropy(model: Model, questions: list[Question], settings: Score, c
     return entropies
 
 
-def _draft_entropy(model: Model, asked: list[str], settings: Score, compute: Compute, seed: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _draft_entropy(
+    model: Model, asked: list[str], settings: Score, compute: Compute, seed: int
+) -> np.ndarray[Any, np.dtype[np.float64]]:
     if settings.draft_tokens == 0:
         return np.zeros(len(asked))
     with progress("drafting", len(asked)) as tick:

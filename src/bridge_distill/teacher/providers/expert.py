@@ -15,7 +15,7 @@ _SCALE = 1 << 32
 
 @providers.register("expert")
 class Expert(Scripted):
-    """Phrasing, and whether this reply errs, follow from the question's text and the sample alone."""
+    """Keeps to one phrasing, a further sample to another; whether a reply errs follows from the text and the sample."""
 
     def __init__(self, teacher: Teacher, questions: Sequence[Question]) -> None:
         super().__init__(teacher, questions)
@@ -25,9 +25,8 @@ class Expert(Scripted):
         """A rationale that ends with its answer line, or None for a question of no practice task."""
         from bridge_distill import practice
 
-        phrasing = _draw(text, "phrasing") + sample
         error = _draw(text, f"error {sample}") < self._error_rate * _SCALE
-        return practice.solve(text, phrasing, error)
+        return practice.solve(text, sample, error)
 
 
 def _draw(text: str, purpose: str) -> int:

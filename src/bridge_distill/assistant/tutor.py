@@ -1,0 +1,53 @@
+"""Let the tuned assistant explain the whole pool, shard by shard, at no cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from bridge_distill import artifacts, prompts
+from bridge_distill.assistant.filters import judge
+from bridge_distill.config import Compute, Tutor
+from bridge_distill.engine.progress import Tick, progress
+from bridge_distill.engine.rows import read_shards, write_rows
+from bridge_distill.models.generate import Decoding, generate
+from bridge_distill.models.load import Model, load
+from bridge_distill.records import Question, Rationale
+
+
+def tutor(
+    settings: Tutor, data: Path, assistant: Path, folder: Path, scratch: Path, compute: Compute, seed: int
+) -> dict[str, Any]:
+    """Write a ``Rationale`` for every question and sample, kept or not; returns figures.
+
+    A killed run loses at most the shard under way.
+    """
+    questions = artifacts.train_questions(data)
+    model = load(str(assistant / artifacts.MODEL), compute, "assistant")
+    starts = range(0, len(questions), settings.shard)
+    shards = [scratch / f"shard-{settings.shard}-{start:08d}.parquet" for start in starts]
+    with progress("explaining", len(questions)) as tick:
+        for start, shard in zip(starts, shards, strict=True):
+            part = questions[start : start + settings.shard]
+            if shard.exists():
+                tick(len(part))
+            else:
+                write_rows(shard, Rationale, _explain(model, part, settings, compute, seed + start, tick))
+    rows = read_shards(shards, Rationale)
+    write_rows(folder / artifacts.RATIONALES, Rationale, rows)
+    return {"questions": len(questions), "written": len(rows), "kept": dict(Counter(row.reason for row in rows))}
+
+
+def _explain(
+    model: Model, questions: list[Question], settings: Tutor, compute: Compute, seed: int, tick: Tick
+) -> list[Rationale]:
+    decoding = Decoding(settings.max_new_tokens, settings.temperature, settings.samples)
+    written = generate(
+        model, [prompts.local(question) for question in questions], decoding, compute.batch_tokens, seed, tick
+    )
+    return [
+        judge(question, sample, generation, settings)
+        for question, samples in zip(questions, written, strict=True)
+        for sample, generation in enumerate(samples)
+    ]

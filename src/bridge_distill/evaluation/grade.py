@@ -1,0 +1,43 @@
+"""Greedy answers, one parser for every model, a verdict for each test question."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bridge_distill import artifacts, prompts
+from bridge_distill.answers import is_correct, read_answer
+from bridge_distill.config import Compute, Evaluate
+from bridge_distill.engine.progress import progress
+from bridge_distill.engine.rows import write_rows
+from bridge_distill.models.generate import Decoding, Generation, generate
+from bridge_distill.models.load import load
+from bridge_distill.records import Question, Verdict
+
+
+def grade(settings: Evaluate, name: str, model: str, data: Path, folder: Path, compute: Compute) -> dict[str, Any]:
+    """Write a ``Verdict`` for each test question; ``model`` is a base's name or a model folder. Returns figures."""
+    questions = artifacts.test_questions(data)
+    loaded = load(model, compute, f"evaluate.models ({name})")
+    with progress(f"testing the {name}", len(questions)) as tick:
+        decoding = Decoding(settings.max_new_tokens)
+        written = generate(loaded, [prompts.local(q) for q in questions], decoding, compute.batch_tokens, 0, tick)
+    verdicts = [_verdict(name, question, samples[0]) for question, samples in zip(questions, written, strict=True)]
+    write_rows(folder / artifacts.VERDICTS, Verdict, verdicts)
+    correct = sum(verdict.correct for verdict in verdicts)
+    return {
+        "questions": len(verdicts),
+        "correct": correct,
+        "accuracy": correct / len(verdicts),
+        "parse_failures": sum(not verdict.parsed for verdict in verdicts),
+        "truncated": sum(verdict.truncated for verdict in verdicts),
+        "tokens": sum(verdict.tokens for verdict in verdicts),
+    }
+
+
+def _verdict(name: str, question: Question, written: Generation) -> Verdict:
+    answer = read_answer(written.text, question)
+    right = is_correct(answer, question)
+    return Verdict(
+        question.id, name, written.text, answer, right, answer is not None, not written.finished, written.tokens
+    )

@@ -1,0 +1,195 @@
+"""The whole flow on one screen: a run file becomes stages, in order, for the run and for each arm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bridge_distill import artifacts, assistant, data, evaluation, selection, student, teacher
+from bridge_distill.config import Run
+from bridge_distill.engine.stage import Runner, Stage, lock, write_json
+from bridge_distill.errors import UserError, nearest
+from bridge_distill.models.bases import base_digest
+from bridge_distill.runfile import RunFile
+
+
+def stages(run: Run) -> list[Stage]:
+    """Every stage of a run, in order, with what decides its output."""
+    seed, compute = run.seed, run.compute
+    made = [
+        Stage(
+            "data",
+            {"data": run.data.identity(), "sources": data.digest(run.data)},
+            (),
+            lambda at: data.freeze(run.data, at.folder),
+        ),
+        Stage(
+            "score",
+            {"score": run.score.identity(), "base": base_digest(_scorer(run), "score.base"), "seed": seed},
+            ("data",),
+            lambda at: selection.score(run.score, _scorer(run), at["data"], at.folder, compute, seed),
+        ),
+        Stage(
+            "select",
+            {
+                "select": run.select.identity(),
+                "queries": run.budget.queries,
+                "samples": run.teacher.samples,
+                "seed": seed,
+            },
+            ("data", "score"),
+            lambda at: selection.choose(
+                run.select, affordable(run, at["data"]), at["data"], at["score"], at.folder, seed
+            ),
+        ),
+        Stage(
+            "teach",
+            {"teacher": run.teacher.identity(), "budget": run.budget.identity()},
+            ("data", "select"),
+            lambda at: teacher.teach(
+                run.teacher, run.budget, run.name, at["data"], at["select"], _store(run), at.folder
+            ),
+        ),
+    ]
+    learns_from = ["teach"]
+    if run.assistant is not None and run.tutor is not None:
+        made += _assistant_stages(run)
+        learns_from.append("tutor")
+    made.append(
+        Stage(
+            "student",
+            {"student": run.student.identity(), "base": base_digest(run.student.base, "student.base"), "seed": seed},
+            ("data", *learns_from),
+            lambda at: student.teach_student(
+                run.student, at["data"], [at[name] for name in learns_from], at.folder, at.scratch, compute, seed
+            ),
+        )
+    )
+    return made + [
+        _evaluation(run, name) for name in run.evaluate.models if name != "assistant" or run.assistant is not None
+    ]
+
+
+def _assistant_stages(run: Run) -> list[Stage]:
+    learner, explainer = run.assistant, run.tutor
+    assert learner is not None
+    assert explainer is not None
+    return [
+        Stage(
+            "assistant",
+            {"assistant": learner.identity(), "base": base_digest(learner.base, "assistant.base"), "seed": run.seed},
+            ("data", "teach"),
+            lambda at: assistant.apprentice(
+                learner, at["data"], at["teach"], at.folder, at.scratch, run.compute, run.seed
+            ),
+        ),
+        Stage(
+            "tutor",
+            {"tutor": explainer.identity(), "seed": run.seed},
+            ("data", "assistant"),
+            lambda at: assistant.tutor(
+                explainer, at["data"], at["assistant"], at.folder, at.scratch, run.compute, run.seed
+            ),
+        ),
+    ]
+
+
+def _evaluation(run: Run, name: str) -> Stage:
+    settings = {"max_new_tokens": run.evaluate.max_new_tokens}
+    if name == "base":
+        return Stage(
+            "evaluate/base",
+            {**settings, "base": base_digest(run.student.base, "student.base")},
+            ("data",),
+            lambda at: evaluation.grade(run.evaluate, name, run.student.base, at["data"], at.folder, run.compute),
+        )
+    return Stage(
+        f"evaluate/{name}",
+        settings,
+        ("data", name),
+        lambda at: evaluation.grade(
+            run.evaluate, name, str(at[name] / artifacts.MODEL), at["data"], at.folder, run.compute
+        ),
+    )
+
+
+def execute(file: RunFile, rebuild: list[str], until: str | None, command: str) -> Path:
+    """Run every stage of the run and its arms that is not done yet; returns the run's folder."""
+    run = file.run
+    folder = run.runs / run.name
+    plan = stages(run)
+    names = [stage.name for stage in plan]
+    for name, place in [*((stage, "--rebuild") for stage in rebuild), *([(until, "--until")] if until else [])]:
+        if name not in names and name not in {known.split("/")[0] for known in names}:
+            raise UserError(place, f"unknown stage {name!r}", nearest(name, names))
+    made: dict[str, Path] = {}
+    arms: dict[str, dict[str, Path]] = {name: {} for name in file.arms}
+
+    def note() -> None:
+        write_json(folder / "run.json", _description(file, command, names, made, arms))
+
+    with lock(folder):
+        note()
+        runner = Runner(folder, rebuild, run.seed)
+        _run_stages(runner, plan, folder, until, {}, made, note)
+        for name, arm in file.arms.items():
+            _run_stages(runner, stages(arm), folder / "arms" / name, until, made, arms[name], note)
+    return folder
+
+
+def _run_stages(
+    runner: Runner,
+    plan: list[Stage],
+    below: Path,
+    until: str | None,
+    shared: dict[str, Path],
+    made: dict[str, Path],
+    note: Callable[[], None],
+) -> None:
+    """Run stages in order and enter the folder of each into ``made`` as soon as it is done."""
+    for stage in plan:
+        made[stage.name] = runner.do(stage, below, made, shared)
+        note()
+        if until == stage.name or (until == stage.name.split("/")[0] and stage is _last_of(plan, stage)):
+            break
+
+
+def _last_of(plan: list[Stage], stage: Stage) -> Stage:
+    """The last stage of a stage's family, such as the last evaluation."""
+    return [other for other in plan if other.name.split("/")[0] == stage.name.split("/")[0]][-1]
+
+
+def _description(
+    file: RunFile, command: str, plan: list[str], made: dict[str, Path], arms: dict[str, dict[str, Path]]
+) -> dict[str, Any]:
+    folder = file.run.runs / file.run.name
+
+    def relative(found: dict[str, Path]) -> dict[str, str]:
+        return {name: path.relative_to(folder).as_posix() for name, path in found.items()}
+
+    return {
+        "name": file.run.name,
+        "command": command,
+        "config": file.run.model_dump(mode="json", exclude={"teacher": {"api_key"}}),
+        "plan": plan,
+        "stages": relative(made),
+        "arms": {name: relative(found) for name, found in arms.items()},
+    }
+
+
+def _scorer(run: Run) -> str:
+    """The base that scores the pool: the assistant before it is tuned."""
+    return run.score.base or (run.assistant.base if run.assistant is not None else run.student.base)
+
+
+def affordable(run: Run, data_folder: Path) -> int:
+    """How many questions the cap on queries pays for; the whole pool where there is none."""
+    pool = len(artifacts.train_questions(data_folder))
+    queries = teacher.resolve_caps(run.budget, pool).queries
+    return pool if queries is None else max(1, queries // run.teacher.samples)
+
+
+def _store(run: Run) -> Path:
+    assert run.store is not None  # the run file's reader filled it in
+    return run.store

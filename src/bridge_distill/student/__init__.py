@@ -1,0 +1,5 @@
+"""The student: cut from a base, then taught phase by phase."""
+
+from bridge_distill.student.tutoring import teach_student
+
+__all__ = ["teach_student"]

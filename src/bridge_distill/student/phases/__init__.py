@@ -1,0 +1,1 @@
+"""One curriculum phase per file."""

@@ -1,0 +1,21 @@
+"""Rationales after: explain, then answer, as the expert and the assistant did."""
+
+from __future__ import annotations
+
+from bridge_distill import prompts
+from bridge_distill.models.train import Example
+from bridge_distill.student.contract import Materials, phases
+
+
+class Rationales:
+    """The task itself."""
+
+    warm_up = False
+
+    def examples(self, materials: Materials) -> list[Example]:
+        """Every kept rationale after the prompt of its question."""
+        asked = {question.id: prompts.local(question) for question in materials.questions}
+        return [Example(asked[row.question_id], row.text) for row in materials.rationales]
+
+
+phases.register("rationales")(Rationales())
