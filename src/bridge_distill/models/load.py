@@ -47,6 +47,7 @@ def load(name: str, compute: Compute, place: str) -> Model:
     """
     quiet()
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     found, device = find_base(name, place), device_of(compute)
@@ -56,7 +57,7 @@ def load(name: str, compute: Compute, place: str) -> Model:
         network = AutoModelForCausalLM.from_pretrained(
             found, dtype=dtype, use_safetensors=True, trust_remote_code=False
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         first = str(error).strip().splitlines()[0][:200]
         raise UserError(
             place, f"cannot load {name!r} ({first})", "give an embedded base, a model folder or a hub id"

@@ -1,0 +1,153 @@
+"""Stages run once, resume, refuse changed settings, and are rebuilt only where asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge_distill.engine.fingerprint import canonical, differences, fingerprint
+from bridge_distill.engine.stage import RECORD, Bench, Runner, Stage, lock, read_record
+from bridge_distill.errors import UserError
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+class Recorder:
+    """Makes stages that note their own runs."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+
+    def stage(self, name: str, settings: dict[str, Any], inputs: tuple[str, ...] = (), text: str = "") -> Stage:
+        def work(at: Bench) -> dict[str, Any]:
+            self.ran.append(name)
+            (at.folder / "out.txt").write_text(text or name)
+            return {"ran": len(self.ran)}
+
+        return Stage(name, settings, inputs, work)
+
+
+def run(
+    folder: Path, plan: list[Stage], rebuild: tuple[str, ...] = (), shared: dict[str, Path] | None = None
+) -> dict[str, Path]:
+    runner, made = Runner(folder, rebuild, seed=0), {}
+    for stage in plan:
+        made[stage.name] = runner.do(stage, folder, made, shared or {})
+    return made
+
+
+def test_a_finished_stage_is_skipped_and_a_changed_one_refused_with_the_field(tmp_path: Path) -> None:
+    recorder = Recorder()
+    run(tmp_path / "r", [recorder.stage("a", {"n": 1}), recorder.stage("b", {"m": 1}, ("a",))])
+    run(tmp_path / "r", [recorder.stage("a", {"n": 1}), recorder.stage("b", {"m": 1}, ("a",))])
+    assert recorder.ran == ["a", "b"]
+    with pytest.raises(UserError, match=r"r/b: .*m was 1, now 2.*--rebuild b"):
+        run(tmp_path / "r", [recorder.stage("a", {"n": 1}), recorder.stage("b", {"m": 2}, ("a",))])
+
+
+def test_rebuild_remakes_the_stage_and_only_what_its_new_output_changes(tmp_path: Path) -> None:
+    recorder = Recorder()
+
+    def plan(text: str) -> list[Stage]:
+        a = recorder.stage("a", {}, text=text)
+        return [a, recorder.stage("b", {}, ("a",)), recorder.stage("c", {})]
+
+    run(tmp_path / "r", plan("one"))
+    run(tmp_path / "r", plan("one"), rebuild=("a",))
+    assert recorder.ran == ["a", "b", "c", "a"], "the same output again leaves the later stages alone"
+    run(tmp_path / "r", plan("two"), rebuild=("a",))
+    assert recorder.ran[4:] == ["a", "b"]
+
+
+def test_a_killed_stage_keeps_its_scratch_for_the_same_settings_only(tmp_path: Path) -> None:
+    seen: list[list[str]] = []
+
+    def dies(at: Bench) -> dict[str, Any]:
+        seen.append(sorted(path.name for path in at.scratch.iterdir()))
+        (at.scratch / f"shard-{len(seen)}").touch()
+        if len(seen) < 4:
+            raise KeyboardInterrupt
+        return {}
+
+    for settings in ({"n": 1}, {"n": 1}, {"n": 2}):
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / "r", [Stage("a", settings, (), dies)])
+    run(tmp_path / "r", [Stage("a", {"n": 2}, (), dies)])
+    assert seen == [[], ["shard-1"], [], ["shard-3"]]
+    assert sorted(path.name for path in (tmp_path / "r/a").iterdir()) == [RECORD]
+
+
+def test_an_arm_shares_the_stages_that_it_does_not_change(tmp_path: Path) -> None:
+    recorder = Recorder()
+    base = run(tmp_path / "r", [recorder.stage("a", {}), recorder.stage("b", {"m": 1}, ("a",))])
+    plan = [recorder.stage("a", {}), recorder.stage("b", {"m": 2}, ("a",))]
+    runner, made = Runner(tmp_path / "r", (), 0), {}
+    for stage in plan:
+        made[stage.name] = runner.do(stage, tmp_path / "r/arms/x", made, base)
+    assert made == {"a": tmp_path / "r/a", "b": tmp_path / "r/arms/x/b"}
+    assert recorder.ran == ["a", "b", "b"]
+
+
+def test_a_damaged_record_names_the_file_and_the_cure(tmp_path: Path) -> None:
+    run(tmp_path / "r", [Recorder().stage("a", {})])
+    (tmp_path / "r/a" / RECORD).write_text("{")
+    with pytest.raises(UserError, match=r"record\.json: cannot be read .*delete"):
+        run(tmp_path / "r", [Recorder().stage("a", {})])
+
+
+def test_two_processes_cannot_work_on_one_run(tmp_path: Path) -> None:
+    with lock(tmp_path / "r"), pytest.raises(UserError, match="another process"), lock(tmp_path / "r"):
+        pass
+
+
+def test_the_record_says_what_was_made_from_what(tmp_path: Path) -> None:
+    made = run(tmp_path / "r", [Recorder().stage("a", {"n": 1}), Recorder().stage("b", {}, ("a",))])
+    record = read_record(made["b"])
+    assert record["inputs"] == {"a": read_record(made["a"])["digest"]}
+    assert record["figures"] == {"ran": 1}
+    assert record["peak_memory_bytes"] > 1_000_000
+    assert {"torch", "transformers", "python"} <= set(record["versions"])
+
+
+def test_the_fingerprint_is_pinned() -> None:
+    """A change here means that every finished run stops matching: raise fingerprint.VERSION on purpose."""
+    assert fingerprint("select", {"method": "bridge", "k": 3}, {"data": "d"}) == PINNED
+
+
+PINNED = "0d346a163a52645c44f63690e05f2a1684b7dfe8ae665c987bbce4ac2b493128"
+
+
+@given(json_values)
+def test_canonical_text_ignores_key_order_and_round_trips(value: Any) -> None:
+    def reversed_keys(item: Any) -> Any:
+        if isinstance(item, dict):
+            return {key: reversed_keys(item[key]) for key in reversed(list(item))}
+        return [reversed_keys(x) for x in item] if isinstance(item, list) else item
+
+    assert canonical(value) == canonical(reversed_keys(value))
+    assert json.loads(canonical(value)) == value
+
+
+@given(json_values, json_values)
+def test_differences_are_empty_exactly_for_equal_values(left: Any, right: Any) -> None:
+    assert differences(left, left) == []
+    if isinstance(left, dict) and isinstance(right, dict):
+        absent_is_null = {k: v for k, v in left.items() if v is not None} == {
+            k: v for k, v in right.items() if v is not None
+        }
+        assert bool(differences(left, right)) or absent_is_null or left == right
+
+
+@pytest.mark.parametrize("value", [float("nan"), object(), {1, 2}, Path("a")])
+def test_a_value_that_could_differ_between_runs_is_refused(value: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        fingerprint("a", {"value": value}, {})
