@@ -6,6 +6,7 @@ of a fingerprint, so changing it never invalidates a finished stage.
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -75,9 +76,9 @@ class Budget(Section):
     output_tokens: Positive | None = None
     usd: Decimal | None = None
 
-    @field_validator("queries")
+    @field_validator("queries", mode="before")
     @classmethod
-    def _queries(cls, value: int | str | None) -> int | str | None:
+    def _queries(cls, value: Any) -> int | str | None:
         if value is None:
             return value
         text = str(value).strip()
@@ -255,6 +256,14 @@ class Run(Section):
     compute: Compute = Field(default=Compute(), json_schema_extra=WHERE)
     runs: Path = Field(default=Path("runs"), json_schema_extra=WHERE)
     store: Path | None = Field(default=None, json_schema_extra=WHERE)
+
+    @field_validator("arms")
+    @classmethod
+    def _arm_names(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name in value:
+            if name in {"base", "assistant", "student"} or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+                raise ValueError(f"{name!r} is the name of a model or cannot name a folder")
+        return value
 
     @model_validator(mode="after")
     def _assistant_and_tutor(self) -> Run:

@@ -26,7 +26,7 @@ def forecast(file: RunFile) -> dict[str, Any]:
     """Cost of the teacher (see ``teacher.plan``), seconds and bytes to come, and the stages that are done."""
     run = file.run
     folder = run.runs / run.name
-    names = [stage.name for stage in stages(run)]
+    names = [stage.name for stage in stages(run, run.name)]
     done = [name for name in names if (folder / name / RECORD).exists()]
     with tempfile.TemporaryDirectory() as spare:
         at = folder / "data"

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from bridge_distill import artifacts, assistant, data, evaluation, selection, student, teacher
+from bridge_distill.answers import answer_forms
 from bridge_distill.config import Run
-from bridge_distill.engine.stage import Runner, Stage, lock, write_json
+from bridge_distill.engine.stage import RECORD, Runner, Stage, lock, write_json
 from bridge_distill.errors import UserError, nearest
+from bridge_distill.models.adapters import adapters
 from bridge_distill.models.bases import base_digest
 from bridge_distill.runfile import RunFile
 
 
-def stages(run: Run) -> list[Stage]:
-    """Every stage of a run, in order, with what decides its output."""
+def stages(run: Run, scope: str) -> list[Stage]:
+    """Every stage of a run, in order, with what decides its output; ``scope`` is whom the ledger charges."""
     seed, compute = run.seed, run.compute
     made = [
         Stage(
@@ -114,15 +116,27 @@ def _evaluation(run: Run, name: str) -> Stage:
     )
 
 
+def check(run: Run, with_key: bool) -> None:
+    """Raise ``UserError`` for any name that no part answers to, before anything is computed or paid."""
+    for form in run.data.forms:
+        answer_forms.get(form, "data.answer")
+    selection.selectors.get(run.select.method, "select.method")
+    teacher.check(run.teacher, run.budget, with_key)
+    if run.assistant is not None:
+        adapters.get(run.assistant.adapter.kind, "assistant.adapter")
+    for phase in run.student.curriculum:
+        student.phases.get(phase, "student.curriculum")
+
+
 def execute(file: RunFile, rebuild: list[str], until: str | None, command: str) -> Path:
     """Run every stage of the run and its arms that is not done yet; returns the run's folder."""
     run = file.run
     folder = run.runs / run.name
-    plan = stages(run)
+    for each in (run, *file.arms.values()):
+        check(each, with_key=not (folder / "teach" / RECORD).exists())
+    plan = stages(run, run.name)
     names = [stage.name for stage in plan]
-    for name, place in [*((stage, "--rebuild") for stage in rebuild), *([(until, "--until")] if until else [])]:
-        if name not in names and name not in {known.split("/")[0] for known in names}:
-            raise UserError(place, f"unknown stage {name!r}", nearest(name, names))
+    _check_stages(names, rebuild, until)
     made: dict[str, Path] = {}
     arms: dict[str, dict[str, Path]] = {name: {} for name in file.arms}
 
@@ -134,8 +148,21 @@ def execute(file: RunFile, rebuild: list[str], until: str | None, command: str) 
         runner = Runner(folder, rebuild, run.seed)
         _run_stages(runner, plan, folder, until, {}, made, note)
         for name, arm in file.arms.items():
-            _run_stages(runner, stages(arm), folder / "arms" / name, until, made, arms[name], note)
+            arm_plan = stages(arm, arm_scope(run, name))
+            _run_stages(runner, arm_plan, folder / "arms" / name, until, made, arms[name], note)
     return folder
+
+
+def arm_scope(run: Run, arm: str) -> str:
+    """Whom the ledger charges for what only an arm buys: an arm has the budget that its settings say."""
+    return f"{run.name}/{arm}"
+
+
+def _check_stages(names: list[str], rebuild: list[str], until: str | None) -> None:
+    known = {*names, *(name.split("/")[0] for name in names)}
+    for name, place in [*((stage, "--rebuild") for stage in rebuild), *([(until, "--until")] if until else [])]:
+        if name not in known:
+            raise UserError(place, f"unknown stage {name!r}", nearest(name, names))
 
 
 def _run_stages(

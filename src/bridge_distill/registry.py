@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import threading
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
@@ -16,6 +17,7 @@ from typing import Generic, TypeVar
 from bridge_distill.errors import UserError, nearest
 
 T = TypeVar("T")
+_SCANNING = threading.RLock()
 
 
 class Registry(Generic[T]):
@@ -50,11 +52,12 @@ class Registry(Generic[T]):
         return self._members[name]
 
     def _scan(self) -> None:
-        if self._scanned:
-            return
-        self._scanned = True
-        package = importlib.import_module(self.package)
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{self.package}.{module.name}")
-        for plugin in entry_points(group="bridge_distill.plugins"):
-            plugin.load()
+        with _SCANNING:  # a second thread must not see a half-filled family
+            if self._scanned:
+                return
+            package = importlib.import_module(self.package)
+            for module in pkgutil.iter_modules(package.__path__):
+                importlib.import_module(f"{self.package}.{module.name}")
+            for plugin in entry_points(group="bridge_distill.plugins"):
+                plugin.load()
+            self._scanned = True

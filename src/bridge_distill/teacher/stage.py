@@ -52,6 +52,22 @@ def teach(
     return figures
 
 
+def check(teacher: Teacher, budget: Budget, with_key: bool) -> None:
+    """Raise ``UserError`` for settings under which ``teach`` could not pay; sends nothing.
+
+    ``with_key`` also asks for a usable key.
+    """
+    provider = providers.get(teacher.provider, "teacher.provider")(teacher, [])
+    tariff_of(teacher, budget)
+
+    async def opened() -> None:
+        await provider.open()
+        await provider.close()
+
+    if with_key:
+        asyncio.run(opened())
+
+
 def _chosen(pool: Sequence[Question], select: Path) -> list[Question]:
     by_id = {question.id: question for question in pool}
     ranks = {choice.question_id: choice.rank for choice in artifacts.choices(select) if choice.chosen}

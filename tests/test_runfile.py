@@ -1,0 +1,140 @@
+"""Run files: what is refused, and with which sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bridge_distill.config import Run
+from bridge_distill.errors import UserError
+from bridge_distill.runfile import RunFile, read_run
+
+SHIPPED = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
+PLAIN: dict[str, Any] = {"name": "r", "data": {"train": "a.jsonl", "test": "b.jsonl"}, "budget": {"queries": "5%"}}
+
+
+def read(folder: Path, tree: Any, *overrides: str) -> RunFile:
+    path = folder / "run.yaml"
+    path.write_text(tree if isinstance(tree, str) else yaml.safe_dump(tree))
+    return read_run(path, overrides)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.name)
+def test_every_shipped_run_file_is_valid(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRIDGE_DEMO_KEY", "k")
+    assert read_run(path).run.name
+
+
+def test_relative_paths_are_relative_to_the_run_file(tmp_path: Path) -> None:
+    run = read(tmp_path, {**PLAIN, "assistant": {"base": "./models/a"}, "student": {"instructions": "i.jsonl"}}).run
+    assert run.data.train == str(tmp_path / "a.jsonl")
+    assert run.runs == tmp_path / "runs"
+    assert run.assistant is not None
+    assert run.assistant.base == str(tmp_path / "models/a")
+    assert run.student.instructions == str(tmp_path / "i.jsonl")
+
+
+def test_sources_that_are_no_paths_stay_as_they_are(tmp_path: Path) -> None:
+    run = read(tmp_path, {**PLAIN, "data": {"train": "hf:a/b", "test": "practice:legal"}}).run
+    assert (run.data.train, run.data.test) == ("hf:a/b", "practice:legal")
+
+
+def test_overrides_reach_deep_and_keep_their_neighbours(tmp_path: Path) -> None:
+    tree = {**PLAIN, "student": {"shrink": {"layers": 6, "vocabulary": "task"}}}
+    run = read(tmp_path, tree, "student.epochs=2", "student.shrink.layers=[0, 3]", "budget.usd=1.50").run
+    assert run.student.epochs == 2
+    assert run.student.shrink.layers == [0, 3]
+    assert run.student.shrink.vocabulary == "task"
+    assert str(run.budget.usd) == "1.5"
+
+
+def test_environment_values_are_filled_in_and_kept_out_of_sight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CANARY", "sk-canary-123")
+    run = read(tmp_path, {**PLAIN, "teacher": {"api_key": "${CANARY}"}}).run
+    assert run.teacher.api_key is not None
+    assert run.teacher.api_key.get_secret_value() == "sk-canary-123"
+    assert "canary" not in repr(run) + str(run.identity()) + run.model_dump_json()
+
+
+def test_arms_are_whole_runs_with_their_overrides(tmp_path: Path) -> None:
+    arms = {
+        "direct": {"assistant": None, "tutor": None},
+        "small": {"student.shrink.layers": 2, "select": {"method": "random"}},
+    }
+    file = read(tmp_path, {**PLAIN, "select": {"neighbours": 7}, "arms": arms})
+    assert file.arms["direct"].assistant is None
+    assert file.arms["small"].student.shrink.layers == 2
+    assert file.arms["small"].select.neighbours == 7
+    assert file.run.assistant is not None
+
+
+def test_where_a_stage_runs_is_no_part_of_its_identity(tmp_path: Path) -> None:
+    here = read(
+        tmp_path, {**PLAIN, "compute": {"batch_tokens": 100}, "teacher": {"concurrency": 2, "base_url": "http://a/v1"}}
+    ).run
+    (tmp_path / "there").mkdir()
+    there = read(tmp_path / "there", PLAIN).run
+    assert here.identity() == there.identity()
+
+
+BAD: list[tuple[Any, str]] = [
+    ("- a\n- b\n", "holds no settings"),
+    ("a: [1\n", r"run\.yaml:\d+: is not YAML"),
+    ("a: \t1\n", r"run\.yaml:1: is not YAML"),
+    ({}, "name: is missing"),
+    ({**PLAIN, "name": "a/b"}, "name: string should match"),
+    (
+        {"name": "r", "data": PLAIN["data"]},
+        r"budget: is missing; add it to the run file, such as budget: \{queries: 5%\}",
+    ),
+    ({**PLAIN, "studnt": {}}, "studnt: unknown key; did you mean 'student'"),
+    ({**PLAIN, "student": {"epoch": 2}}, r"student\.epoch: unknown key; did you mean 'epochs'"),
+    ({**PLAIN, "student": {"shrink": {"layer": 2}}}, r"student\.shrink\.layer: unknown key; did you mean 'layers'"),
+    ({**PLAIN, "student": {"epochs": 2, "steps": 9}}, "student: takes epochs or steps, not both"),
+    ({**PLAIN, "student": {"curriculum": []}}, r"student\.curriculum: .*at least 1"),
+    ({**PLAIN, "budget": {}}, "budget: needs at least one cap"),
+    ({**PLAIN, "budget": {"queries": 0}}, r"budget\.queries: must be above 0 \(got 0\)"),
+    ({**PLAIN, "budget": {"queries": -3}}, r"budget\.queries: must be above 0 \(got -3\)"),
+    ({**PLAIN, "budget": {"queries": "101%"}}, r"budget\.queries: must be at most 100%"),
+    ({**PLAIN, "budget": {"queries": "some"}}, r"budget\.queries: must be a count such as 40"),
+    ({**PLAIN, "budget": {"queries": 2.5}}, r"budget\.queries: must be a whole count"),
+    ({**PLAIN, "budget": {"usd": -1}}, r"budget\.usd: must be above 0"),
+    ({**PLAIN, "budget": {"usd": "nan"}}, r"budget\.usd: .*finite"),
+    (
+        {**PLAIN, "teacher": {"api_key": "${NO_SUCH_KEY}"}},
+        r"teacher\.api_key: environment variable NO_SUCH_KEY is not set",
+    ),
+    ({**PLAIN, "tutor": None}, "assistant and tutor go together"),
+    ({**PLAIN, "arms": {"x": {"student.epoch": 1}}}, r"arms\.x: student\.epoch: unknown key; did you mean 'epochs'"),
+    ({**PLAIN, "arms": {"x": {"name.a": 1}}}, r"arms\.x\.name\.a: 'name' is a value, not a section"),
+    ({**PLAIN, "arms": {"student": {}}}, r"arms: .*'student' is the name of a model"),
+]
+
+
+@pytest.mark.parametrize(("tree", "sentence"), BAD, ids=[sentence[:40] for _, sentence in BAD])
+def test_a_bad_run_file_is_refused_in_one_sentence(tmp_path: Path, tree: Any, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence) as caught:
+        read(tmp_path, tree)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("override", ["student.epochs", "=3", "student.epochs=[1", "name.x=1", "student.nope=1"])
+def test_a_bad_override_is_refused_in_one_sentence(tmp_path: Path, override: str) -> None:
+    with pytest.raises(UserError) as caught:
+        read(tmp_path, PLAIN, override)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_run_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read"):
+        read_run(tmp_path / "none.yaml")
+
+
+def test_the_defaults_are_a_whole_run() -> None:
+    run = Run.model_validate(PLAIN)
+    assert (run.select.method, run.student.curriculum) == ("bridge", ["instruct", "rationales"])
