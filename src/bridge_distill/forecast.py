@@ -11,7 +11,7 @@ from bridge_distill import artifacts, data, teacher
 from bridge_distill.config import Run
 from bridge_distill.engine.stage import RECORD
 from bridge_distill.models.bases import EMBEDDED
-from bridge_distill.pipeline import affordable, stages
+from bridge_distill.pipeline import affordable, arm_scope, stages
 from bridge_distill.records import Question
 from bridge_distill.runfile import RunFile
 
@@ -23,10 +23,27 @@ WRITING_SHARE = 0.4
 
 
 def forecast(file: RunFile) -> dict[str, Any]:
-    """Cost of the teacher (see ``teacher.plan``), seconds and bytes to come, and the stages that are done."""
+    """Cost of the teacher (see ``teacher.plan``), seconds and bytes to come, and the stages that are done.
+
+    ``arms`` holds the same for each arm that asks other questions or another teacher than the run does.
+    """
     run = file.run
     folder = run.runs / run.name
-    names = [stage.name for stage in stages(run, run.name)]
+    apart = {name: arm for name, arm in file.arms.items() if _bought(arm) != _bought(run)}
+    return {
+        "run": run.name,
+        **_forecast(run, run.name, folder, len(file.arms)),
+        "arms": {name: _forecast(arm, arm_scope(run, name), folder / "arms" / name, 0) for name, arm in apart.items()},
+    }
+
+
+def _bought(run: Run) -> list[dict[str, Any]]:
+    """What decides which replies a run buys."""
+    return [stage.settings for stage in stages(run, "") if stage.name in ("data", "score", "select", "teach")]
+
+
+def _forecast(run: Run, scope: str, folder: Path, arms: int) -> dict[str, Any]:
+    names = [stage.name for stage in stages(run, scope)]
     done = [name for name in names if (folder / name / RECORD).exists()]
     with tempfile.TemporaryDirectory() as spare:
         at = folder / "data"
@@ -35,49 +52,48 @@ def forecast(file: RunFile) -> dict[str, Any]:
             data.freeze(run.data, at)
         pool, test = artifacts.train_questions(at), artifacts.test_questions(at)
         asked, basis = _asked(run, pool, at, folder, done)
-        assert run.store is not None
-        cost = teacher.plan(run.teacher, run.budget, run.name, asked, len(pool), run.store)
+    assert run.store is not None  # the run file's reader filled it in
     return {
-        "run": run.name,
         "pool": len(pool),
         "test": len(test),
         "questions": len(asked),
         "basis": basis,
-        "teacher": cost,
+        "teacher": teacher.plan(run.teacher, run.budget, scope, asked, len(pool), run.store),
         "done": done,
         "to_do": [name for name in names if name not in done],
-        "arms": list(file.arms),
-        "seconds": _seconds(run, pool, test, len(asked), done),
+        "seconds": _seconds(run, pool, test, len(asked), done, arms),
         "disk_bytes": _disk(run),
     }
 
 
 def in_words(found: dict[str, Any]) -> str:
     """The forecast for a person."""
+    parts = [f"run {found['run']}:", *_lines(found)]
+    for name, arm in found["arms"].items():
+        parts += [f"arm {name}, which buys apart:", *_lines(arm)]
+    return "\n".join(parts)
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
     cost = found["teacher"]
     price, expected, worst = cost["price"], cost["expected"], cost["worst"]
-    priced = (
-        f"${price['input']} in, ${price['output']} out for a million tokens ({cost['price_source']})"
-        if price
-        else "none"
-    )
+    priced = "none"
+    if price:
+        priced = f"${price['input']} in, ${price['output']} out for a million tokens ({cost['price_source']})"
     caps = ", ".join(f"{name} {cap}" for name, cap in cost["caps"].items() if cap is not None)
-    seconds = found["seconds"]
-    lines = [
-        f"run {found['run']}: {found['pool']} training and {found['test']} test questions",
-        f"teacher {cost['model']}, price {priced}",
-        f"to ask: {cost['requests']} requests about {found['questions']} questions ({found['basis']})",
-        f"already bought: {cost['from_store']} replies",
-        f"expected: {expected['input_tokens']} + {expected['output_tokens']} tokens, ${expected['usd']}",
-        f"at most:  {worst['input_tokens']} + {worst['output_tokens']} tokens, ${worst['usd']}",
-        f"caps: {caps}; spent by this run so far: ${cost['spent']['usd']}",
-        f"time here: about {seconds / 60:.0f} minutes" if seconds is not None else "time here: unknown for these bases",
-        f"disk: about {found['disk_bytes'] / 1e9:.1f} GB"
-        if found["disk_bytes"] is not None
-        else "disk: unknown for these bases",
-        f"done: {', '.join(found['done']) or 'nothing yet'}; to do: {', '.join(found['to_do']) or 'nothing'}",
+    seconds, disk = found["seconds"], found["disk_bytes"]
+    return [
+        f"  {found['pool']} training and {found['test']} test questions",
+        f"  teacher {cost['model']}, price {priced}",
+        f"  to ask: {cost['requests']} requests about {found['questions']} questions ({found['basis']})",
+        f"  already bought: {cost['from_store']} replies",
+        f"  expected: {expected['input_tokens']} + {expected['output_tokens']} tokens, ${expected['usd']}",
+        f"  at most:  {worst['input_tokens']} + {worst['output_tokens']} tokens, ${worst['usd']}",
+        f"  caps: {caps}; spent by this run so far: ${cost['spent']['usd']}",
+        f"  time here: about {seconds / 60:.0f} minutes" if seconds is not None else "  time: unknown for these bases",
+        f"  disk: at most {disk / 1e9:.1f} GB" if disk is not None else "  disk: unknown for these bases",
+        f"  done: {', '.join(found['done']) or 'nothing yet'}; to do: {', '.join(found['to_do']) or 'nothing'}",
     ]
-    return "\n".join(lines)
 
 
 def _asked(run: Run, pool: list[Question], at: Path, folder: Path, done: list[str]) -> tuple[list[Question], str]:
@@ -90,7 +106,9 @@ def _asked(run: Run, pool: list[Question], at: Path, folder: Path, done: list[st
     return longest[: affordable(run, at)], "not chosen yet, so priced as the longest"
 
 
-def _seconds(run: Run, pool: list[Question], test: list[Question], paid: int, done: list[str]) -> float | None:
+def _seconds(
+    run: Run, pool: list[Question], test: list[Question], paid: int, done: list[str], arms: int
+) -> float | None:
     """Rough seconds of the stages to come: operations over the GEMM rate measured now; arms count like a student."""
     scorer = run.score.base or (run.assistant.base if run.assistant else run.student.base)
     names = {scorer, run.student.base, *([run.assistant.base] if run.assistant else [])}
@@ -105,9 +123,9 @@ def _seconds(run: Run, pool: list[Question], test: list[Question], paid: int, do
     steps = run.student.steps or (run.student.epochs or 3) * len(pool) / run.student.batch
     work = {
         "score": 2 * size[scorer] * len(pool) * (prompt + run.score.draft_tokens) / WRITING_SHARE,
-        "student": 6 * student * steps * run.student.batch * (prompt + reply) / TRAINING_SHARE * (1 + len(run.arms)),
+        "student": 6 * student * steps * run.student.batch * (prompt + reply) / TRAINING_SHARE * (1 + arms),
         "evaluate/base": 2 * size[run.student.base] * len(test) * (prompt + reply) / WRITING_SHARE,
-        "evaluate/student": 2 * student * len(test) * (prompt + reply) / WRITING_SHARE * (1 + len(run.arms)),
+        "evaluate/student": 2 * student * len(test) * (prompt + reply) / WRITING_SHARE * (1 + arms),
     }
     if run.assistant is not None and run.tutor is not None:
         helper = size[run.assistant.base]
