@@ -151,3 +151,15 @@ def test_differences_are_empty_exactly_for_equal_values(left: Any, right: Any) -
 def test_a_value_that_could_differ_between_runs_is_refused(value: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
         fingerprint("a", {"value": value}, {})
+
+
+def test_a_full_disk_is_named_whatever_the_library_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(at: Bench) -> dict[str, Any]:
+        raise RuntimeError("basic_ios::clear: iostream error")
+
+    with pytest.raises(RuntimeError, match="basic_ios"):
+        run(tmp_path / "r", [Stage("a", {}, (), fails)])
+    usage = type("Usage", (), {"free": 1_000_000})
+    monkeypatch.setattr("bridge_distill.engine.stage.shutil.disk_usage", lambda _: usage)
+    with pytest.raises(UserError, match="the disk has only 1 MB left; free some space"):
+        run(tmp_path / "r", [Stage("a", {}, (), fails)])

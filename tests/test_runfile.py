@@ -25,6 +25,7 @@ def read(folder: Path, tree: Any, *overrides: str) -> RunFile:
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.name)
 def test_every_shipped_run_file_is_valid(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BRIDGE_DEMO_KEY", "k")
+    monkeypatch.setenv("BRIDGE_DATA", "/data")
     assert read_run(path).run.name
 
 

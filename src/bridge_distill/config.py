@@ -164,21 +164,25 @@ class Teacher(Section):
 class Adapter(Section):
     """Which weights of the assistant are tuned; ``rank`` is used by low-rank adapters only."""
 
-    kind: str = "lora"
+    kind: str = "full"
     rank: Positive = 32
 
 
 class Assistant(Section):
-    """The local model that learns from the paid rationales."""
+    """The local model that learns from the paid rationales.
+
+    The defaults suit some tens of rationales and full tuning (docs/experiments.md); low-rank adapters
+    want a higher learning rate.
+    """
 
     base: str = "smollm2-135m"
     shrink: Shrink = Shrink(vocabulary="task")
     adapter: Adapter = Adapter()
-    epochs: Rate = 6
-    batch: Positive = 4
-    learning_rate: Rate = 1e-3
+    epochs: Rate = 5
+    batch: Positive = 2
+    learning_rate: Rate = 1e-4
     max_tokens: Positive = 512
-    save_steps: Positive = Field(default=20, json_schema_extra=WHERE)
+    save_steps: Positive = Field(default=50, json_schema_extra=WHERE)
 
     @field_validator("adapter", mode="before")
     @classmethod

@@ -125,7 +125,7 @@ def check(run: Run, with_key: bool) -> None:
     if run.assistant is not None:
         adapters.get(run.assistant.adapter.kind, "assistant.adapter")
     for phase in run.student.curriculum:
-        student.phases.get(phase, "student.curriculum")
+        student.curriculum_phases.get(phase, "student.curriculum")
 
 
 def execute(file: RunFile, rebuild: list[str], until: str | None, command: str) -> Path:

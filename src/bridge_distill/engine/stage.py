@@ -25,6 +25,7 @@ from bridge_distill.errors import UserError
 RECORD = "record.json"
 PENDING = ".pending.json"
 SCRATCH = ".scratch"
+LOW_DISK = 64_000_000
 _LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "tokenizers", "openai")
 
 
@@ -105,7 +106,7 @@ class Runner:
         self._prepare(folder, print_)
         say(f"{self._label(folder)}: working")
         started = time.monotonic()
-        with peak_memory() as peak:
+        with peak_memory() as peak, _naming_a_full_disk(folder):
             figures = stage.work(Bench(folder, {name: made[name] for name in stage.inputs}))
         outputs = digest_folder(folder)
         record = {
@@ -179,6 +180,21 @@ def write_json(path: Path, value: Any) -> None:
 def say(line: str) -> None:
     """Tell the person at the terminal; standard output stays free for what a machine reads."""
     print(line, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _naming_a_full_disk(folder: Path) -> Iterator[None]:
+    """Each library fails in its own words, or none, when the disk is full; say it in ours."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        free = shutil.disk_usage(folder).free
+        if free >= LOW_DISK:
+            raise
+        cure = "free some space and run the same command again, nothing paid is lost"
+        raise UserError(str(folder), f"the disk has only {free / 1e6:.0f} MB left", cure) from error
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any
 
 from bridge_distill.report import words
 
+NOTABLE = 0.2
 UNFINISHED = "This run is not finished: its student has not been tested yet."
 
 
@@ -31,8 +32,14 @@ def comparisons(summary: dict[str, Any]) -> list[str]:
     for key, difference in summary.get("differences", {}).items():
         accuracy = words.percent(summary["models"][key]["accuracy"])
         subject = f"The arm “{key}” ({_made_from(arms[key])})" if key in arms else _PLAIN.get(key, f"The model “{key}”")
-        found.append(f"{subject} answers {accuracy}: {outcome(difference)}.")
+        found.append(f"{subject} answers {accuracy}{_unreadable(summary['models'][key])}: {outcome(difference)}.")
     return found
+
+
+def _unreadable(model: dict[str, Any]) -> str:
+    """Said where it explains a low score: a model that gives no answer is not one that answers wrongly."""
+    share = model["parse_failures"] / model["n"]
+    return f" (no readable answer to {words.percent(share)})" if share >= NOTABLE else ""
 
 
 def outcome(difference: dict[str, Any]) -> str:

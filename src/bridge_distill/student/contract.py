@@ -28,4 +28,4 @@ class Phase(Protocol):
         """What the student learns in this phase. A ``warm_up`` phase gets ``student.warm_up`` of the steps."""
 
 
-phases: Registry[Phase] = Registry("curriculum phase", "bridge_distill.student.phases")
+curriculum_phases: Registry[Phase] = Registry("curriculum phase", "bridge_distill.student.phases")

@@ -13,7 +13,7 @@ from bridge_distill.errors import UserError
 from bridge_distill.models.load import Model, cut, load
 from bridge_distill.models.runtime import set_seed
 from bridge_distill.models.train import Example, Training, fine_tune
-from bridge_distill.student.contract import Materials, phases
+from bridge_distill.student.contract import Materials, curriculum_phases
 from bridge_distill.student.instructions import read_instructions
 
 _DEFAULT_EPOCHS = 3.0
@@ -68,7 +68,7 @@ def _materials(settings: Student, data: Path, taught_by: list[Path]) -> tuple[Ma
 
 def _plan(settings: Student, materials: Materials) -> list[tuple[str, list[Example], int]]:
     """Each phase's name, examples and optimizer steps; warm-up phases share ``warm_up`` of all steps."""
-    members = [phases.get(name, "student.curriculum") for name in settings.curriculum]
+    members = [curriculum_phases.get(name, "student.curriculum") for name in settings.curriculum]
     total = settings.steps or math.ceil(
         (settings.epochs or _DEFAULT_EPOCHS) * len(materials.rationales) / settings.batch
     )

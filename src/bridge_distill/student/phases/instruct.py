@@ -11,7 +11,7 @@ from __future__ import annotations
 from bridge_distill.answers import MARK
 from bridge_distill.models.train import Example
 from bridge_distill.records import Question
-from bridge_distill.student.contract import Materials, phases
+from bridge_distill.student.contract import Materials, curriculum_phases
 
 
 class Instruct:
@@ -32,4 +32,4 @@ def _from_question(question: Question) -> list[Example]:
     return made
 
 
-phases.register("instruct")(Instruct())
+curriculum_phases.register("instruct")(Instruct())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge_distill import prompts
 from bridge_distill.models.train import Example
-from bridge_distill.student.contract import Materials, phases
+from bridge_distill.student.contract import Materials, curriculum_phases
 
 
 class Rationales:
@@ -18,4 +18,4 @@ class Rationales:
         return [Example(asked[row.question_id], row.text) for row in materials.rationales]
 
 
-phases.register("rationales")(Rationales())
+curriculum_phases.register("rationales")(Rationales())
