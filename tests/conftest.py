@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+# A tiny model is slower on many threads than on one.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(autouse=True)
@@ -19,15 +21,18 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model folder: a byte-level BPE tokenizer of 600 tokens and a random Llama of four layers."""
+    """A model folder: a byte-level BPE tokenizer of 600 tokens and a Llama of four layers that can end a sentence."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    from bridge_distill import practice
+    from bridge_distill import practice, prompts
     from bridge_distill.models.bases import CHAT_TEMPLATE
+    from bridge_distill.models.load import Model
+    from bridge_distill.models.train import Example, Training, fine_tune
 
-    texts = [q.text + "\n" + practice.explain(q, phrasing=0, error=False) for q in practice.make("legal", 200, 5, 0.0)]
+    questions = practice.make("legal", 200, 5, 0.0)
+    texts = [q.text + "\n" + practice.explain(q, phrasing=0, error=False) for q in questions]
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -56,6 +61,8 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pad_token_id=fast.pad_token_id,
     )
     folder = tmp_path_factory.mktemp("bases") / "tiny"
-    LlamaForCausalLM(config).save_pretrained(folder)
-    fast.save_pretrained(folder)
+    model = Model(LlamaForCausalLM(config), fast)
+    examples = [Example(prompts.local(q), practice.explain(q, phrasing=0, error=False)) for q in questions]
+    fine_tune(model, examples, Training(120, 8, 5e-3, 400, 1000, 0), tmp_path_factory.mktemp("training"), "tiny base")
+    model.save(folder)
     return folder

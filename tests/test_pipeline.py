@@ -30,7 +30,7 @@ def tree(base: Path, **changes: Any) -> dict[str, Any]:
         "score": {"draft_tokens": 4},
         "teacher": {"provider": "expert", "prices": {"expert": {"input": 1, "output": 2}}},
         "assistant": {"base": str(base), "epochs": 3, "learning_rate": 5e-3, "save_steps": 2},
-        "tutor": {"keep": "finished", "max_new_tokens": 12, "shard": 8},
+        "tutor": {"keep": "finished", "max_new_tokens": 60, "shard": 8},
         "student": {
             "base": str(base),
             "shrink": {"layers": 2, "vocabulary": "task", "common_tokens": 50},
@@ -38,7 +38,7 @@ def tree(base: Path, **changes: Any) -> dict[str, Any]:
             "batch": 2,
             "save_steps": 2,
         },
-        "evaluate": {"max_new_tokens": 12},
+        "evaluate": {"max_new_tokens": 60},
         "arms": {"direct": {"assistant": None, "tutor": None}},
     }
     return made | changes
@@ -82,6 +82,7 @@ def test_a_run_leaves_every_artifact_and_its_reason(finished: Path) -> None:
     tutored = artifacts.rationales(run / "tutor")
     assert len(tutored) == 40
     assert all(row.reason for row in tutored)
+    assert any(row.kept for row in tutored)
     assert {v.model for v in artifacts.verdicts(run / "evaluate/student")} == {"student"}
     assert (run / "report.html").stat().st_size > 100_000
 

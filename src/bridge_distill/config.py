@@ -211,7 +211,7 @@ class Student(Section):
     warm_up: Share = 0.2
     epochs: Rate | None = None
     steps: Positive | None = None
-    batch: Positive = 8
+    batch: Positive = 4
     learning_rate: Rate = 1e-3
     max_tokens: Positive = 512
     save_steps: Positive = Field(default=50, json_schema_extra=WHERE)

@@ -93,7 +93,7 @@ def _apply(tree: dict[str, Any], key: str, value: Any, place: str) -> None:
         if not isinstance(child, dict):
             raise UserError(place, f"{section!r} is a value, not a section", "shorten the key")
         here = child
-    merge = isinstance(value, dict) and isinstance(here.get(last), dict)
+    merge = isinstance(value, dict) and value and isinstance(here.get(last), dict)
     here[last] = _merged(here[last], value) if merge else deepcopy(value)
 
 
