@@ -12,7 +12,7 @@ from bridge_distill.config import Run
 from bridge_distill.engine.stage import RECORD, Runner, Stage, lock, write_json
 from bridge_distill.errors import UserError, nearest
 from bridge_distill.models.adapters import adapters
-from bridge_distill.models.bases import base_digest
+from bridge_distill.models.bases import base_digest, check_base
 from bridge_distill.runfile import RunFile
 
 
@@ -122,7 +122,9 @@ def check(run: Run, with_key: bool) -> None:
         answer_forms.get(form, "data.answer")
     selection.selectors.get(run.select.method, "select.method")
     teacher.check(run.teacher, run.budget, with_key)
+    check_base(run.student.base, "student.base")
     if run.assistant is not None:
+        check_base(run.assistant.base, "assistant.base")
         adapters.get(run.assistant.adapter.kind, "assistant.adapter")
     for phase in run.student.curriculum:
         student.curriculum_phases.get(phase, "student.curriculum")

@@ -143,11 +143,16 @@ class Runner:
 
 @contextmanager
 def lock(run: Path) -> Iterator[None]:
-    """Hold a run folder for one process; raises ``UserError`` while another holds it."""
+    """Hold a run folder for one process; raises ``UserError`` while another does, or where it cannot be written."""
     import fcntl
 
-    run.mkdir(parents=True, exist_ok=True)
-    with (run / ".lock").open("w") as stream:
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        stream = (run / ".lock").open("w")
+    except OSError as error:
+        cure = "set runs to a folder that you can write to"
+        raise UserError("runs", f"{run} cannot be written ({error.strerror})", cure) from error
+    with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -57,34 +57,34 @@ EMBEDDED = {
 }
 
 
-def find_base(name: str, place: str) -> str:
-    """Return the folder of a base (converted once and cached), or the hub id that ``name`` is.
-
-    Raises ``UserError`` for an unknown name, a base that is not installed, or a folder without a model.
-    """
+def check_base(name: str, place: str) -> None:
+    """Raise ``UserError`` for an unknown name, a base that is not installed, or a folder without a model."""
     if name in EMBEDDED:
-        return str(_convert_once(name, place))
-    if Path(name).is_dir():
+        if not EMBEDDED[name].installed:
+            raise UserError(place, f"base {name!r} is not installed", f"run: {EMBEDDED[name].install}")
+    elif Path(name).is_dir():
         if not (Path(name) / "config.json").is_file() or not any(Path(name).glob("*.safetensors")):
             raise UserError(place, f"{name} is not a model folder", "it needs config.json and *.safetensors files")
-        return name
-    if name.count("/") == 1 and not name.startswith((".", "/")):
-        return name
-    raise UserError(
-        place, f"unknown base {name!r}", f"{nearest(name, EMBEDDED)}; a model folder or owner/name also works"
-    )
+    elif name.count("/") != 1 or name.startswith((".", "/")):
+        cure = f"{nearest(name, EMBEDDED)}; a model folder or owner/name also works"
+        raise UserError(place, f"unknown base {name!r}", cure)
+
+
+def find_base(name: str, place: str) -> str:
+    """Return the folder of a base (converted once and cached), or the hub id; raises as ``check_base`` does."""
+    check_base(name, place)
+    return str(_convert_once(name)) if name in EMBEDDED else name
 
 
 def base_digest(name: str, place: str) -> str:
     """What identifies a base in a fingerprint: package version, content of a folder, or hub id."""
+    check_base(name, place)
     if name in EMBEDDED:
-        _require_installed(name, place)
         return f"{name} {version(EMBEDDED[name].distribution)}"
-    found = find_base(name, place)
-    if not Path(found).is_dir():
-        return found
+    if not Path(name).is_dir():
+        return name
     content = hashlib.sha256()
-    for path in sorted(p for p in Path(found).iterdir() if p.suffix in {".json", ".safetensors", ".jinja"}):
+    for path in sorted(p for p in Path(name).iterdir() if p.suffix in {".json", ".safetensors", ".jinja"}):
         content.update(path.name.encode())
         with path.open("rb") as stream:
             content.update(hashlib.file_digest(stream, "sha256").digest())
@@ -99,13 +99,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bridge-distill"
 
 
-def _require_installed(name: str, place: str) -> None:
-    if not EMBEDDED[name].installed:
-        raise UserError(place, f"base {name!r} is not installed", f"run: {EMBEDDED[name].install}")
-
-
-def _convert_once(name: str, place: str) -> Path:
-    _require_installed(name, place)
+def _convert_once(name: str) -> Path:
     base = EMBEDDED[name]
     folder = cache_folder() / "bases" / f"{name}-{version(base.distribution)}"
     if not (folder / "config.json").is_file():
