@@ -11,41 +11,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
-from pydantic.config import JsonDict
+from pydantic import Field, SecretStr, field_validator, model_validator
 
-WHERE: JsonDict = {"where": True}
+from bridge_distill.section import WHERE, Section
+
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]
-
-
-class Section(BaseModel):
-    """Base of every section: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    def identity(self) -> dict[str, Any]:
-        """The fields that decide what is produced, as plain JSON values (``WHERE`` fields left out)."""
-        return {
-            name: _plain(getattr(self, name)) for name, field in type(self).model_fields.items() if not _where(field)
-        }
-
-
-def _where(field: Any) -> bool:
-    return bool((field.json_schema_extra or {}).get("where"))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Section):
-        return value.identity()
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (Decimal, Path)):
-        return str(value)
-    return value
 
 
 class Data(Section):

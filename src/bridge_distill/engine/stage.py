@@ -223,7 +223,9 @@ def _versions() -> dict[str, str]:
 
 
 def _commit() -> str | None:
-    """The commit of this program where it runs from a checkout."""
+    """The commit of this program where it runs from a checkout and git is at hand."""
+    if shutil.which("git") is None:
+        return None
     here = Path(__file__).parent
     answer = subprocess.run(["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     return answer.stdout.strip() or None
