@@ -17,9 +17,12 @@ from bridge_distill.runfile import RunFile
 
 SIGNS_PER_TOKEN = 4
 TOKENS_PER_WORD = 1.4
-# Shares of the measured GEMM rate that training and generation of a 135M model reached on two AVX2 cores.
+# Shares of the measured GEMM rate that the 135M base reached on two AVX2 cores (docs/experiments.md), and
+# the share of its weights that is left when the vocabulary is trimmed.
+READING_SHARE = 0.8
+WRITING_SHARE = 0.6
 TRAINING_SHARE = 0.6
-WRITING_SHARE = 0.4
+TRIMMED = 0.8
 
 
 def forecast(file: RunFile) -> dict[str, Any]:
@@ -114,7 +117,7 @@ def _seconds(
     names = {scorer, run.student.base, *([run.assistant.base] if run.assistant else [])}
     if not names <= EMBEDDED.keys():
         return None
-    size = {name: EMBEDDED[name].parameters for name in names}
+    size = {name: TRIMMED * EMBEDDED[name].parameters for name in names}
     prompt = sum(len(question.text) for question in pool) / len(pool) / SIGNS_PER_TOKEN + 30
     reply = run.teacher.max_words * TOKENS_PER_WORD / 2
     layers = run.student.shrink.layers
@@ -122,7 +125,7 @@ def _seconds(
     student = size[run.student.base] * share
     steps = run.student.steps or (run.student.epochs or 3) * len(pool) / run.student.batch
     work = {
-        "score": 2 * size[scorer] * len(pool) * (prompt + run.score.draft_tokens) / WRITING_SHARE,
+        "score": 2 * size[scorer] * len(pool) * (prompt + run.score.draft_tokens) / READING_SHARE,
         "student": 6 * student * steps * run.student.batch * (prompt + reply) / TRAINING_SHARE * (1 + arms),
         "evaluate/base": 2 * size[run.student.base] * len(test) * (prompt + reply) / WRITING_SHARE,
         "evaluate/student": 2 * student * len(test) * (prompt + reply) / WRITING_SHARE * (1 + arms),

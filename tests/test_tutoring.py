@@ -1,0 +1,132 @@
+"""What the assistant writes is filtered for a stated reason; what the student learns follows its curriculum."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bridge_distill import artifacts, practice, prompts
+from bridge_distill.answers import read_answer
+from bridge_distill.assistant.filters import judge, repeats
+from bridge_distill.config import Compute, Shrink, Student, Tutor
+from bridge_distill.engine.rows import write_rows
+from bridge_distill.errors import UserError
+from bridge_distill.models.generate import Generation
+from bridge_distill.records import EXPERT, Question, Rationale
+from bridge_distill.student import curriculum_phases, teach_student
+from bridge_distill.student.contract import Materials
+from bridge_distill.student.instructions import read_instructions
+
+QUESTION = Question("q", "Is the sky blue?", "yes_no", answer="yes")
+LOOP = "the sky is blue because the sky is blue and "
+
+
+def written(text: str, finished: bool = True) -> Generation:
+    return Generation(text, len(text.split()), finished, -0.1, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("generation", "keep", "reason"),
+    [
+        (written("It is.\nAnswer: yes"), "correct", "kept"),
+        (written("It is not.\nAnswer: no"), "correct", "disagrees with gold"),
+        (written("It is not.\nAnswer: no"), "finished", "kept"),
+        (written("It is", finished=False), "finished", "cut off"),
+        (written("It is, I think."), "finished", "no readable answer"),
+        (written(LOOP * 4 + "\nAnswer: yes"), "correct", "repetition"),
+        (written(" ".join(map(str, range(200))) + "\nAnswer: yes"), "correct", "too long"),
+    ],
+)
+def test_an_explanation_is_kept_or_dropped_for_a_reason(generation: Generation, keep: str, reason: str) -> None:
+    row = judge(QUESTION, 0, generation, Tutor.model_validate({"keep": keep}))
+    assert (row.reason, row.kept, row.text) == (reason, reason == "kept", generation.text)
+
+
+def test_without_gold_nothing_disagrees_with_it() -> None:
+    assert judge(replace(QUESTION, answer=None), 0, written("No.\nAnswer: no"), Tutor()).kept
+
+
+def test_a_table_of_steps_is_no_repetition() -> None:
+    assert not repeats("Step one adds 3 and 4. Step two adds 5. Step three adds 6. Answer: 18")
+    assert repeats(LOOP * 3)
+
+
+MATERIALS = Materials(
+    questions=practice.make("legal", 6, 0, 0.0),
+    rationales=[
+        Rationale(q.id, 0, EXPERT, practice.explain(q, phrasing=0, error=False), q.answer, True, "kept")
+        for q in practice.make("legal", 6, 0, 0.0)
+    ],
+    instructions=[],
+)
+
+
+@pytest.mark.parametrize("name", curriculum_phases.names())
+def test_every_phase_makes_examples_from_the_materials(name: str) -> None:
+    made = curriculum_phases.get(name, "student.curriculum").examples(MATERIALS)
+    assert made
+    assert all(example.prompt.strip() and example.completion.strip() for example in made)
+
+
+def test_the_warm_up_never_shows_a_gold_answer_beside_its_question() -> None:
+    asked = {prompts.local(question) for question in MATERIALS.questions}
+    for example in curriculum_phases.get("instruct", "c").examples(MATERIALS):
+        assert example.prompt not in asked
+        names_a_question = any(question.text in example.prompt for question in MATERIALS.questions)
+        assert not (names_a_question and read_answer(example.completion, MATERIALS.questions[0]))
+
+
+def test_rationales_are_asked_as_the_models_are_tested() -> None:
+    made = curriculum_phases.get("rationales", "c").examples(MATERIALS)
+    assert [example.prompt for example in made] == [prompts.local(question) for question in MATERIALS.questions]
+
+
+def test_an_instruction_file_is_read_in_the_usual_spellings(tmp_path: Path) -> None:
+    path = tmp_path / "i.jsonl"
+    rows = [{"question": "a", "answer": "b"}, {"instruction": "c", "output": "d"}, {"prompt": "e"}, ["f"]]
+    path.write_text("\n".join([*map(json.dumps, rows), "{"]))
+    examples, refused = read_instructions(path)
+    assert [(example.prompt, example.completion) for example in examples] == [("a", "b"), ("c", "d")]
+    assert [line.split(" ")[0] for line in refused] == ["i.jsonl:3", "i.jsonl:4", "i.jsonl:5"]
+
+
+@pytest.mark.parametrize("content", ["", "{}\n", None])
+def test_an_instruction_file_without_instructions_is_refused(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "i.jsonl"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(UserError, match=r"student\.instructions: .*i\.jsonl"):
+        read_instructions(path)
+
+
+def taught(tiny_base: Path, folder: Path, **settings: object) -> dict[str, list[dict[str, int]]]:
+    data, teach = folder / "data", folder / "teach"
+    for made in (data, teach, folder / "out"):
+        made.mkdir(parents=True)
+    write_rows(data / artifacts.TRAIN, Question, MATERIALS.questions)
+    write_rows(teach / artifacts.RATIONALES, Rationale, MATERIALS.rationales)
+    plan = {"base": str(tiny_base), "shrink": Shrink(layers=2), "steps": 20, "batch": 2, **settings}
+    return teach_student(Student.model_validate(plan), data, [teach], folder / "out", folder / "s", Compute(), 0)
+
+
+def test_warm_up_takes_its_share_of_the_steps(tiny_base: Path, tmp_path: Path) -> None:
+    steps = {phase["name"]: phase["steps"] for phase in taught(tiny_base, tmp_path, warm_up=0.25)["phases"]}
+    assert steps == {"instruct": 5, "rationales": 15}
+
+
+def test_a_curriculum_without_warm_up_spends_every_step_on_rationales(tiny_base: Path, tmp_path: Path) -> None:
+    figures = taught(tiny_base, tmp_path, curriculum=["rationales"])
+    assert [(phase["name"], phase["steps"]) for phase in figures["phases"]] == [("rationales", 20)]
+
+
+def test_a_student_without_a_kept_rationale_says_so(tiny_base: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "teach").mkdir()
+    write_rows(tmp_path / "data" / artifacts.TRAIN, Question, MATERIALS.questions)
+    dropped = [replace(row, kept=False, reason="empty") for row in MATERIALS.rationales]
+    write_rows(tmp_path / "teach" / artifacts.RATIONALES, Rationale, dropped)
+    with pytest.raises(UserError, match="student: there is no kept rationale"):
+        teach_student(Student(), tmp_path / "data", [tmp_path / "teach"], tmp_path, tmp_path, Compute(), 0)
