@@ -34,7 +34,7 @@ def ours(model: Model, asked: list[str], tokens: int) -> tuple[float, list[int]]
     """Seconds, and the number of tokens written for each prompt."""
     longest = max(len(model.prompt_ids(prompt)) for prompt in asked) + tokens
     started = time.perf_counter()
-    written = generate(model, asked, Decoding(tokens), BATCH * longest, 0, lambda done=1: None)
+    written = generate(model, asked, Decoding(tokens), BATCH * longest, 0)
     return time.perf_counter() - started, [samples[0].tokens for samples in written]
 
 
@@ -67,7 +67,7 @@ def main() -> None:
     count, tokens = (24, 16) if parser.parse_args().quick else (256, 48)
     asked = mixed_prompts(count)
     model = cut(load("smollm2-135m", Compute(), "base"), Shrink(vocabulary="task"), asked, "shrink")
-    generate(model, asked[:2], Decoding(2), 1024, 0, lambda done=1: None)
+    generate(model, asked[:2], Decoding(2), 1024, 0)
     seconds, written = ours(model, asked, tokens)
     other = peer(model, asked, tokens)
     read = sum(len(model.prompt_ids(prompt)) for prompt in asked)

@@ -27,10 +27,6 @@ PROMPTS = [prompts.local(question) for question in QUESTIONS]
 EXAMPLES = [Example(prompts.local(q), practice.explain(q, phrasing=0, error=False)) for q in QUESTIONS]
 
 
-def nothing(done: int = 1) -> None:
-    """A progress that nobody sees."""
-
-
 @pytest.fixture
 def tiny(tiny_base: Path) -> Model:
     return load(str(tiny_base), Compute(), "base")
@@ -129,14 +125,14 @@ def test_padding_never_equals_the_end_token(tiny: Model, tiny_base: Path, tmp_pa
 
 def test_generation_is_in_the_order_of_the_prompts_and_the_same_in_any_batch(tiny: Model) -> None:
     decoding = Decoding(8)
-    together = generate(tiny, PROMPTS, decoding, 100_000, 0, nothing)
-    alone = [generate(tiny, [prompt], decoding, 1, 0, nothing)[0] for prompt in PROMPTS]
+    together = generate(tiny, PROMPTS, decoding, 100_000, 0)
+    alone = [generate(tiny, [prompt], decoding, 1, 0)[0] for prompt in PROMPTS]
     assert [rows[0].text for rows in together] == [rows[0].text for rows in alone]
     assert all(rows[0].tokens <= 8 for rows in together)
 
 
 def test_log_probability_and_entropy_are_those_of_the_model(tiny: Model) -> None:
-    written = generate(tiny, PROMPTS[:1], Decoding(1), 1000, 0, nothing)[0][0]
+    written = generate(tiny, PROMPTS[:1], Decoding(1), 1000, 0)[0][0]
     logs = tiny.network(torch.tensor([tiny.prompt_ids(PROMPTS[0])])).logits[0, -1].detach().log_softmax(-1)
     assert written.log_probability == pytest.approx(float(logs.max()), abs=1e-4)
     assert written.entropy == pytest.approx(float(-(logs.exp() * logs).sum()), abs=1e-4)
@@ -146,7 +142,7 @@ def test_sampling_repeats_with_its_seed_only(tiny: Model) -> None:
     decoding = Decoding(6, temperature=1.0, samples=3)
 
     def texts(seed: int) -> list[list[str]]:
-        return [[s.text for s in rows] for rows in generate(tiny, PROMPTS[:4], decoding, 4000, seed, nothing)]
+        return [[s.text for s in rows] for rows in generate(tiny, PROMPTS[:4], decoding, 4000, seed)]
 
     assert texts(1) == texts(1)
     assert texts(1) != texts(2)
@@ -162,7 +158,7 @@ def test_batches_hold_every_index_once_within_the_limit(lengths: list[int], limi
 
 
 def test_reading_pools_the_prompt_and_measures_the_options(tiny: Model) -> None:
-    reading = read_prompts(tiny, PROMPTS[:5], "Answer:", [["yes", "no"]] * 4 + [[]], 300, nothing)
+    reading = read_prompts(tiny, PROMPTS[:5], "Answer:", [["yes", "no"]] * 4 + [[]], 300)
     states = tiny.network.model(torch.tensor([tiny.prompt_ids(PROMPTS[2])])).last_hidden_state[0]
     torch.testing.assert_close(torch.tensor(reading.embeddings[2]), states.mean(0).detach(), atol=1e-4, rtol=1e-3)
     assert (reading.option_entropy[:4] <= 0.6932).all()
@@ -240,7 +236,7 @@ def test_a_half_written_checkpoint_is_not_resumed_from(tiny_base: Path, tmp_path
 def test_a_student_learns_to_stop(tiny_base: Path, tmp_path: Path) -> None:
     model = load(str(tiny_base), Compute(), "base")
     fine_tune(model, [Example("Say hi.", "hi")] * 4, Training(60, 4, 1e-2, 100, 1000, 0), tmp_path, "t")
-    written = generate(model, ["Say hi."], Decoding(20), 1000, 0, nothing)[0][0]
+    written = generate(model, ["Say hi."], Decoding(20), 1000, 0)[0][0]
     assert (written.text, written.finished) == ("hi", True)
 
 

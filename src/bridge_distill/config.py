@@ -97,6 +97,7 @@ class Score(Section):
     base: str | None = None
     draft_tokens: Annotated[int, Field(ge=0)] = 16
     samples: Annotated[int, Field(ge=2)] = 4
+    shard: Positive = Field(default=128, json_schema_extra=WHERE)
 
 
 class Select(Section):
@@ -204,6 +205,7 @@ class Evaluate(Section):
         "student",
     ]
     max_new_tokens: Positive = 160
+    shard: Positive = Field(default=64, json_schema_extra=WHERE)
 
 
 class Compute(Section):

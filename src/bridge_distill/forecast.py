@@ -11,7 +11,7 @@ from bridge_distill import artifacts, data, teacher
 from bridge_distill.config import Run
 from bridge_distill.engine.stage import RECORD
 from bridge_distill.models.bases import EMBEDDED
-from bridge_distill.pipeline import affordable, arm_scope, stages
+from bridge_distill.pipeline import affordable, arm_scope, scorer, stages
 from bridge_distill.records import Question
 from bridge_distill.runfile import RunFile
 
@@ -113,8 +113,8 @@ def _seconds(
     run: Run, pool: list[Question], test: list[Question], paid: int, done: list[str], arms: int
 ) -> float | None:
     """Rough seconds of the stages to come: operations over the GEMM rate measured now; arms count like a student."""
-    scorer = run.score.base or (run.assistant.base if run.assistant else run.student.base)
-    names = {scorer, run.student.base, *([run.assistant.base] if run.assistant else [])}
+    reader, _ = scorer(run)
+    names = {reader, run.student.base, *([run.assistant.base] if run.assistant else [])}
     if not names <= EMBEDDED.keys():
         return None
     size = {name: TRIMMED * EMBEDDED[name].parameters for name in names}
@@ -125,7 +125,7 @@ def _seconds(
     student = size[run.student.base] * share
     steps = run.student.steps or (run.student.epochs or 3) * len(pool) / run.student.batch
     work = {
-        "score": 2 * size[scorer] * len(pool) * (prompt + run.score.draft_tokens) / READING_SHARE,
+        "score": 2 * size[reader] * len(pool) * (prompt + run.score.draft_tokens) / READING_SHARE,
         "student": 6 * student * steps * run.student.batch * (prompt + reply) / TRAINING_SHARE * (1 + arms),
         "evaluate/base": 2 * size[run.student.base] * len(test) * (prompt + reply) / WRITING_SHARE,
         "evaluate/student": 2 * student * len(test) * (prompt + reply) / WRITING_SHARE * (1 + arms),

@@ -28,9 +28,9 @@ def stages(run: Run, scope: str) -> list[Stage]:
         ),
         Stage(
             "score",
-            {"score": run.score.identity(), "base": base_digest(_scorer(run), "score.base"), "seed": seed},
+            {"score": run.score.identity(), "base": base_digest(*scorer(run)), "seed": seed},
             ("data",),
-            lambda at: selection.score(run.score, _scorer(run), at["data"], at.folder, compute, seed),
+            lambda at: selection.score(run.score, *scorer(run), at["data"], at.folder, at.scratch, compute, seed),
         ),
         Stage(
             "select",
@@ -104,14 +104,16 @@ def _evaluation(run: Run, name: str) -> Stage:
             "evaluate/base",
             {**settings, "base": base_digest(run.student.base, "student.base")},
             ("data",),
-            lambda at: evaluation.grade(run.evaluate, name, run.student.base, at["data"], at.folder, run.compute),
+            lambda at: evaluation.grade(
+                run.evaluate, name, run.student.base, at["data"], at.folder, at.scratch, run.compute
+            ),
         )
     return Stage(
         f"evaluate/{name}",
         settings,
         ("data", name),
         lambda at: evaluation.grade(
-            run.evaluate, name, str(at[name] / artifacts.MODEL), at["data"], at.folder, run.compute
+            run.evaluate, name, str(at[name] / artifacts.MODEL), at["data"], at.folder, at.scratch, run.compute
         ),
     )
 
@@ -122,6 +124,7 @@ def check(run: Run, with_key: bool) -> None:
         answer_forms.get(form, "data.answer")
     selection.selectors.get(run.select.method, "select.method")
     teacher.check(run.teacher, run.budget, with_key)
+    check_base(*scorer(run))
     check_base(run.student.base, "student.base")
     if run.assistant is not None:
         check_base(run.assistant.base, "assistant.base")
@@ -207,9 +210,11 @@ def _description(
     }
 
 
-def _scorer(run: Run) -> str:
-    """The base that scores the pool: the assistant before it is tuned."""
-    return run.score.base or (run.assistant.base if run.assistant is not None else run.student.base)
+def scorer(run: Run) -> tuple[str, str]:
+    """The base that scores the pool, the assistant before it is tuned, and the setting that names it."""
+    if run.score.base is not None:
+        return run.score.base, "score.base"
+    return (run.assistant.base, "assistant.base") if run.assistant is not None else (run.student.base, "student.base")
 
 
 def affordable(run: Run, data_folder: Path) -> int:

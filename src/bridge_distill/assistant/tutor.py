@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from bridge_distill import artifacts, prompts
 from bridge_distill.assistant.filters import judge
 from bridge_distill.config import Compute, Tutor
 from bridge_distill.engine.progress import Tick, progress
-from bridge_distill.engine.rows import read_shards, write_rows
+from bridge_distill.engine.rows import write_rows
+from bridge_distill.engine.shards import in_shards
 from bridge_distill.models.generate import Decoding, generate
 from bridge_distill.models.load import Model, load
 from bridge_distill.records import Question, Rationale
@@ -25,22 +27,18 @@ def tutor(
     """
     questions = artifacts.train_questions(data)
     model = load(str(assistant / artifacts.MODEL), compute, "assistant")
-    starts = range(0, len(questions), settings.shard)
-    shards = [scratch / f"shard-{settings.shard}-{start:08d}.parquet" for start in starts]
     with progress("explaining", len(questions)) as tick:
-        for start, shard in zip(starts, shards, strict=True):
-            part = questions[start : start + settings.shard]
-            if shard.exists():
-                tick(len(part))
-            else:
-                write_rows(shard, Rationale, _explain(model, part, settings, compute, seed + start, tick))
-    rows = read_shards(shards, Rationale)
+
+        def explain(part: Sequence[Question], start: int, _: Path) -> list[Rationale]:
+            return _explain(model, part, settings, compute, seed + start, tick)
+
+        rows, _ = in_shards(questions, settings.shard, scratch, Rationale, explain, tick)
     write_rows(folder / artifacts.RATIONALES, Rationale, rows)
     return {"questions": len(questions), "written": len(rows), "kept": dict(Counter(row.reason for row in rows))}
 
 
 def _explain(
-    model: Model, questions: list[Question], settings: Tutor, compute: Compute, seed: int, tick: Tick
+    model: Model, questions: Sequence[Question], settings: Tutor, compute: Compute, seed: int, tick: Tick
 ) -> list[Rationale]:
     decoding = Decoding(settings.max_new_tokens, settings.temperature, settings.samples)
     written = generate(

@@ -18,6 +18,10 @@ class Tick(Protocol):
         """Count ``done`` more units as finished."""
 
 
+def unseen(done: int = 1) -> None:
+    """Progress of work that is too short, or part of longer work, to be shown."""
+
+
 @contextmanager
 def progress(label: str, total: int) -> Iterator[Tick]:
     """Show progress of ``total`` units on standard error; yields the function that advances it."""

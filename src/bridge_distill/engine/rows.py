@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,11 +39,6 @@ def write_rows(path: Path, record: type[Record], rows: Iterable[Record]) -> None
 def read_rows(path: Path, record: type[Record]) -> list[Record]:
     """Read every row of a file that ``write_rows`` wrote."""
     return _records(pq.read_table(path, schema=schema_of(record)), record)
-
-
-def read_shards(paths: Sequence[Path], record: type[Record]) -> list[Record]:
-    """Read the rows of several files, in the order of the paths."""
-    return [row for path in paths for row in read_rows(path, record)]
 
 
 def _records(table: pa.Table, record: type[Record]) -> list[Record]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,26 @@ from bridge_distill.answers import is_correct, read_answer
 from bridge_distill.config import Compute, Evaluate
 from bridge_distill.engine.progress import progress
 from bridge_distill.engine.rows import write_rows
+from bridge_distill.engine.shards import in_shards
 from bridge_distill.models.generate import Decoding, Generation, generate
 from bridge_distill.models.load import load
 from bridge_distill.records import Question, Verdict
 
 
-def grade(settings: Evaluate, name: str, model: str, data: Path, folder: Path, compute: Compute) -> dict[str, Any]:
+def grade(
+    settings: Evaluate, name: str, model: str, data: Path, folder: Path, scratch: Path, compute: Compute
+) -> dict[str, Any]:
     """Write a ``Verdict`` for each test question; ``model`` is a base's name or a model folder. Returns figures."""
     questions = artifacts.test_questions(data)
     loaded = load(model, compute, f"evaluate.models ({name})")
     with progress(f"testing the {name}", len(questions)) as tick:
-        decoding = Decoding(settings.max_new_tokens)
-        written = generate(loaded, [prompts.local(q) for q in questions], decoding, compute.batch_tokens, 0, tick)
-    verdicts = [_verdict(name, question, samples[0]) for question, samples in zip(questions, written, strict=True)]
+
+        def answer(part: Sequence[Question], start: int, _: Path) -> list[Verdict]:
+            asked = [prompts.local(question) for question in part]
+            written = generate(loaded, asked, Decoding(settings.max_new_tokens), compute.batch_tokens, 0, tick)
+            return [_verdict(name, question, samples[0]) for question, samples in zip(part, written, strict=True)]
+
+        verdicts, _ = in_shards(questions, settings.shard, scratch, Verdict, answer, tick)
     write_rows(folder / artifacts.VERDICTS, Verdict, verdicts)
     correct = sum(verdict.correct for verdict in verdicts)
     return {

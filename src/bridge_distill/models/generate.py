@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bridge_distill.engine.progress import Tick
+from bridge_distill.engine.progress import Tick, unseen
 from bridge_distill.models.load import Model
 
 
@@ -36,7 +36,7 @@ class Decoding:
 
 
 def generate(
-    model: Model, prompts: Sequence[str], decoding: Decoding, batch_tokens: int, seed: int, tick: Tick
+    model: Model, prompts: Sequence[str], decoding: Decoding, batch_tokens: int, seed: int, tick: Tick = unseen
 ) -> list[list[Generation]]:
     """Write ``decoding.samples`` texts for each prompt; the result is in the order of the prompts.
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge_distill.engine.progress import Tick
 from bridge_distill.models.generate import batches, left_padded
 from bridge_distill.models.load import Model
 
@@ -28,7 +27,7 @@ class Reading:
 
 
 def read_prompts(
-    model: Model, prompts: Sequence[str], prefix: str, options: Sequence[Sequence[str]], batch_tokens: int, tick: Tick
+    model: Model, prompts: Sequence[str], prefix: str, options: Sequence[Sequence[str]], batch_tokens: int
 ) -> Reading:
     """Run each prompt, followed by ``prefix``, once; ``options[i]`` are the possible continuations of prompt i."""
     import torch
@@ -50,7 +49,6 @@ def read_prompts(
         embeddings[batch] = pooled.cpu().numpy()
         for row, index in enumerate(batch):
             entropy[index] = _entropy_over(logits[row], _first_tokens(model, options[index]))
-        tick(len(batch))
     return Reading(embeddings, entropy, np.array([len(head) for head in heads]))
 
 
