@@ -20,6 +20,7 @@ from bridge_distill.engine.rows import write_rows
 from bridge_distill.errors import UserError
 from bridge_distill.records import Choice, Question, Rationale, Reply, Score, Verdict
 from bridge_distill.report import summarise, write_report
+from bridge_distill.report.verdict import outcome
 from bridge_distill.report.words import money
 from bridge_distill.statistics import interval, paired_difference
 
@@ -433,3 +434,8 @@ def test_disagreements_are_shown_first_wins_and_losses_in_turn(page: Page) -> No
     # The student alone is right on 0-23, the arm alone on 94 and 95.
     shown = re.findall(r"Question \d+\s+Case (\d+)\.|Question \d+\s", page.text)
     assert shown == ["", "94", "", "95", "", "", "", "5", "6", "7"]
+
+
+def test_a_worse_student_is_worse_by_a_positive_gap() -> None:
+    difference = {"points": -11.0, "low": -20.0, "high": -2.0, "resolved": True, "n": 120, "detectable": 9.0}
+    assert outcome(difference) == "the student is 11 points [2, 20] worse"

@@ -46,7 +46,8 @@ def outcome(difference: dict[str, Any]) -> str:
     """What a paired difference says about the student, and what it cannot say."""
     gap = _gap(difference)
     if difference["resolved"]:
-        return f"the student is {gap} {'better' if difference['points'] > 0 else 'worse'}"
+        worse = {"points": -difference["points"], "low": -difference["high"], "high": -difference["low"]}
+        return f"the student is {gap} better" if difference["points"] > 0 else f"the student is {_gap(worse)} worse"
     limit = difference["detectable"]
     reason = f"with {words.counted(difference['n'], 'question')} " + (
         f"only a difference of about {words.points(limit)} points or more would show reliably"
