@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from classroom import CANARY, KEY_ENV
+
 os.environ["HF_HUB_OFFLINE"] = "1"
 # A tiny model is slower on many threads than on one.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -14,9 +16,11 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the user's cache and keys out of every test."""
+    """Keep the user's cache and keys out of every test, and give them a key of their own."""
     monkeypatch.setenv("BRIDGE_DISTILL_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(KEY_ENV, CANARY)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import pytest
 
 from bridge_distill.errors import UserError
 from bridge_distill.records import Question
-from bridge_distill.teacher import Server, serve, serve_expert
+from bridge_distill.teacher.loopback import Server, serve, serve_expert
 from bridge_distill.teacher.providers import Answer, Request
 from bridge_distill.teacher.scripted import count_tokens
 
@@ -81,8 +81,14 @@ def test_an_unknown_question_and_an_unknown_address_are_refused_unbilled(server:
         b"[]",
         b'{"messages": []}',
         b'{"messages": [{"role": "user", "content": 5}]}',
+        b'{"messages": [{"role": "wizard", "content": "x"}]}',
         b'{"messages": [{"role": "user", "content": "x"}], "stream": true}',
+        b'{"messages": [{"role": "user", "content": "x"}], "n": 2}',
+        b'{"messages": [{"role": "user", "content": "x"}], "temperature": "hot"}',
+        b'{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_object"}}',
+        b'{"messages": [{"role": "user", "content": "x"}], "metadata": {"tag": 5}}',
         b'{"messages": [{"role": "user", "content": "x"}], "max_tokens": -1}',
+        b'{"messages": [{"role": "user", "content": "x"}], "max_tokens": 0}',
     ],
 )
 def test_a_malformed_request_is_refused_with_a_reason(server: Server, body: bytes) -> None:
@@ -126,4 +132,5 @@ def test_the_request_reaches_the_expert_whole() -> None:
 
     with serve(answer) as server, client(server) as asking:
         asking.chat.completions.create(model="m", messages=MESSAGES, max_tokens=9, temperature=0.5, seed=2)  # type: ignore[arg-type]
-    assert seen == [Request(MESSAGES, 9, 0.5, 2)]
+        asking.chat.completions.create(model="m", messages=MESSAGES)  # type: ignore[arg-type]
+    assert seen == [Request(MESSAGES, 9, 0.5, 2), Request(MESSAGES, 1024, None, 0)]

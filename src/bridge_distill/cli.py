@@ -14,11 +14,14 @@ from typing import Annotated, Any
 import typer
 
 from bridge_distill import __version__
+from bridge_distill.cli_store import ledger_app, replies_app
 from bridge_distill.errors import UserError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 teacher_app = typer.Typer(no_args_is_help=True, help="Work with teachers.")
 app.add_typer(teacher_app, name="teacher")
+app.add_typer(ledger_app, name="ledger")
+app.add_typer(replies_app, name="replies")
 
 RunFilePath = Annotated[Path, typer.Argument(metavar="FILE", help="Run file (YAML).")]
 RunName = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, such as runs/legal.")]
@@ -110,13 +113,17 @@ def teacher_serve(
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8808,
     key_env: Annotated[str | None, typer.Option(help="Environment variable that holds the key to ask for.")] = None,
     error_rate: Annotated[float, typer.Option(min=0, max=1, help="Share of wrong answers of the expert.")] = 0.0,
+    faults: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Script of what goes wrong (YAML or JSON).")
+    ] = None,
+    latency_ms: Annotated[float, typer.Option(min=0, help="Delay of each answer in milliseconds.")] = 0.0,
 ) -> None:
-    """Serve a built-in expert as an OpenAI-compatible API on loopback."""
+    """Serve a built-in expert on loopback as OpenAI's and Anthropic's APIs, faults on demand included."""
     from bridge_distill.data import read_questions
     from bridge_distill.teacher import serve_expert
 
     questions = read_questions(data, answer.split(",")) if data else []
-    with serve_expert(provider, questions, host, port, key_env, error_rate) as server:
+    with serve_expert(provider, questions, host, port, key_env, error_rate, faults, latency_ms / 1000) as server:
         typer.echo(f"serving {provider} at {server.base_url}")
         sys.stdout.flush()
         server.wait()

@@ -11,13 +11,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from bridge_distill.section import WHERE, Section
 
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
 class Data(Section):
@@ -40,47 +42,70 @@ class Data(Section):
         return [self.answer] if isinstance(self.answer, str) else self.answer
 
 
-class Budget(Section):
-    """Caps that hold together; ``queries`` is a count or a share of the training pool (``5%``)."""
+class CapSettings(Section):
+    """Caps that hold together, each an amount or a share such as ``5%``.
+
+    A share of ``queries`` is one of the training pool; a share of tokens or USD is one of what asking
+    the whole pool once would nominally use (see ``teacher.budget``).
+    """
 
     queries: int | str | None = None
-    input_tokens: Positive | None = None
-    output_tokens: Positive | None = None
-    usd: Decimal | None = None
+    input_tokens: int | str | None = None
+    output_tokens: int | str | None = None
+    usd: Decimal | str | None = None
 
-    @field_validator("queries", mode="before")
+    @field_validator("queries", "input_tokens", "output_tokens", mode="before")
     @classmethod
-    def _queries(cls, value: Any) -> int | str | None:
-        if value is None:
-            return value
-        text = str(value).strip()
-        number = text.removesuffix("%")
-        try:
-            amount = Decimal(number)
-        except ArithmeticError:
-            raise ValueError("must be a count such as 40 or a share such as 5%") from None
-        if amount <= 0 or not amount.is_finite():
-            raise ValueError("must be above 0")
-        if text.endswith("%"):
-            if amount > 100:
-                raise ValueError("must be at most 100%")
-            return text
-        if amount != int(amount):
+    def _count(cls, value: Any) -> int | str | None:
+        found = _amount_or_share(value)
+        if isinstance(found, Decimal) and found != int(found):
             raise ValueError("must be a whole count, or a share such as 5%")
-        return int(amount)
+        return int(found) if isinstance(found, Decimal) else found
 
-    @field_validator("usd")
+    @field_validator("usd", mode="before")
     @classmethod
-    def _usd(cls, value: Decimal | None) -> Decimal | None:
-        if value is not None and (value <= 0 or not value.is_finite()):
-            raise ValueError("must be above 0")
-        return value
+    def _usd(cls, value: Any) -> Decimal | str | None:
+        return _amount_or_share(value)
 
     @model_validator(mode="after")
-    def _some_cap(self) -> Budget:
+    def _some_cap(self) -> CapSettings:
         if all(cap is None for cap in (self.queries, self.input_tokens, self.output_tokens, self.usd)):
             raise ValueError("needs at least one cap: queries, input_tokens, output_tokens or usd")
         return self
+
+
+def _amount_or_share(value: Any) -> Decimal | str | None:
+    if value is None:
+        return None
+    text = str(value).strip()
+    try:
+        amount = Decimal(text.removesuffix("%"))
+    except ArithmeticError:
+        raise ValueError("must be an amount such as 40 or a share such as 5%") from None
+    if amount <= 0 or not amount.is_finite():
+        raise ValueError("must be above 0")
+    if not text.endswith("%"):
+        return amount
+    if amount > 100:
+        raise ValueError("must be at most 100%")
+    return text
+
+
+class StudyBudget(CapSettings):
+    """Caps over every run that names the same study."""
+
+    name: RunName
+
+
+class Budget(CapSettings):
+    """The run's own caps, and wider ones that it must keep beside them.
+
+    ``study`` and ``store`` say whose money it is, not what is made: raising one after a run has ended
+    takes ``--rebuild teach`` to buy more.
+    """
+
+    study: StudyBudget | None = Field(default=None, json_schema_extra=WHERE)
+    store: CapSettings | None = Field(default=None, json_schema_extra=WHERE)
 
 
 class Shrink(Section):
@@ -110,26 +135,40 @@ class Select(Section):
 
 
 class Price(Section):
-    """USD for a million tokens, exact."""
+    """USD for a million tokens, exact; ``batch`` is the share of it that a batch costs."""
 
     input: Annotated[Decimal, Field(ge=0)]
     output: Annotated[Decimal, Field(ge=0)]
+    batch: Annotated[Decimal, Field(gt=0, le=1)] | None = None
 
 
 class Teacher(Section):
-    """The expert that is paid, and what is asked of it."""
+    """The expert that is paid, and what is asked of it.
+
+    The key stands in no file: ``key_env`` names the environment variable that holds it, ``key_command``
+    a command that prints it. A ``temperature`` of None is not sent.
+    """
 
     provider: str = "openai"
     model: str | None = None
     base_url: str | None = Field(default=None, json_schema_extra=WHERE)
-    api_key: SecretStr | None = Field(default=None, json_schema_extra=WHERE)
+    key_env: VariableName | None = Field(default=None, json_schema_extra=WHERE)
+    key_command: str | None = Field(default=None, json_schema_extra=WHERE)
+    api_version: str | None = None
+    tokenizer: str | None = Field(default=None, json_schema_extra=WHERE)
+    structured: bool = False
     samples: Positive = 1
     max_words: Positive = 80
     max_output_tokens: Positive = 256
-    temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = 0.0
     error_rate: Annotated[float, Field(ge=0, le=1)] = 0.0
     prices: dict[str, Price] = {}
+    batch: bool = Field(default=False, json_schema_extra=WHERE)
+    poll_seconds: Rate = Field(default=30.0, json_schema_extra=WHERE)
+    keep_at_provider: bool = Field(default=False, json_schema_extra=WHERE)
     concurrency: Positive = Field(default=8, json_schema_extra=WHERE)
+    requests_per_minute: Positive | None = Field(default=None, json_schema_extra=WHERE)
+    tokens_per_minute: Positive | None = Field(default=None, json_schema_extra=WHERE)
     attempts: Positive = Field(default=4, json_schema_extra=WHERE)
     timeout: Rate = Field(default=60.0, json_schema_extra=WHERE)
 
@@ -219,7 +258,7 @@ class Compute(Section):
 class Run(Section):
     """A whole run file. ``arms`` are named overrides of it (dotted keys), reported beside it."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    name: RunName
     seed: int = 0
     data: Data
     budget: Budget

@@ -203,7 +203,7 @@ def _description(
     return {
         "name": file.run.name,
         "command": command,
-        "config": file.run.model_dump(mode="json", exclude={"teacher": {"api_key"}}),
+        "config": file.run.model_dump(mode="json"),
         "plan": plan,
         "stages": relative(made),
         "arms": {name: relative(found) for name, found in arms.items()},
@@ -220,7 +220,7 @@ def scorer(run: Run) -> tuple[str, str]:
 def affordable(run: Run, data_folder: Path) -> int:
     """How many questions the cap on queries pays for; the whole pool where there is none."""
     pool = len(artifacts.train_questions(data_folder))
-    queries = teacher.resolve_caps(run.budget, pool).queries
+    queries = teacher.most_queries(run.budget, pool)
     return pool if queries is None else max(1, queries // run.teacher.samples)
 
 

@@ -14,11 +14,20 @@ def local(question: Question) -> str:
     return f"{_body(question)}\n{ask}"
 
 
-def teacher(question: Question, max_words: int) -> list[dict[str, str]]:
-    """Chat messages for the teacher, which is asked for a rationale of at most ``max_words``."""
+def teacher(question: Question, max_words: int, structured: bool = False) -> list[dict[str, str]]:
+    """Chat messages for the teacher, which is asked for a rationale of at most ``max_words``.
+
+    ``structured`` asks for the JSON object that ``teacher.structure`` describes and reads.
+    """
+    form = form_of(question).instruction(question)
+    end = (
+        f"Reply with one JSON object of two strings: 'explanation', and 'answer', which is {form} and nothing else."
+        if structured
+        else f"Then end with one last line: '{MARK} {form}'."
+    )
     ask = (
         f"Explain briefly how to find the answer, in plain text and at most {max_words} words, so that a small "
-        f"model can learn the steps. Then end with one last line: '{MARK} {form_of(question).instruction(question)}'."
+        f"model can learn the steps. {end}"
     )
     return [{"role": "system", "content": ask}, {"role": "user", "content": _body(question)}]
 

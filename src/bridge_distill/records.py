@@ -56,7 +56,11 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One paid reply of the teacher; ``usd_micros`` is exact money in millionths of a dollar."""
+    """One paid reply of the teacher; ``usd_micros`` is exact money in millionths of a dollar.
+
+    ``served_model`` and ``reply_id`` are what the provider called the model that answered and the
+    reply, ``""`` where it did not say.
+    """
 
     question_id: str
     sample: int
@@ -69,6 +73,8 @@ class Reply:
     output_tokens: int
     usd_micros: int
     stored: bool
+    served_model: str = ""
+    reply_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,7 +132,9 @@ def _as_user_error(error: ValidationError, model: type[BaseModel]) -> UserError:
     if first["type"] == "missing":
         return UserError(place, "is missing", f"add it to the run file{_hint(place)}")
     message = first["msg"].removeprefix("Value error, ")
-    value = "" if "api_key" in place or isinstance(first["input"], dict) else f" (got {first['input']!r})"
+    # Whoever writes the key itself where its name belongs must not read it in a terminal's log.
+    secret = "key_" in place or isinstance(first["input"], dict)
+    value = "" if secret else f" (got {first['input']!r})"
     return UserError(place, message[0].lower() + message[1:] + value, "correct it in the run file or with --set")
 
 
@@ -167,7 +169,13 @@ def _resolve_paths(run: Run, folder: Path) -> Run:
     student = {"base": base(run.student.base)}
     if run.student.instructions is not None:
         student["instructions"] = absolute(run.student.instructions)
+    teacher = {}
+    if run.teacher.tokenizer is not None:
+        teacher["tokenizer"] = absolute(run.teacher.tokenizer)
+    if run.teacher.model is not None:
+        teacher["model"] = base(run.teacher.model)
     update: dict[str, Any] = {
+        "teacher": run.teacher.model_copy(update=teacher),
         "data": run.data.model_copy(update={"train": absolute(run.data.train), "test": absolute(run.data.test)}),
         "student": run.student.model_copy(update=student),
         "runs": runs,

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
-import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from bridge_distill.answers import answer_forms, is_correct
+from bridge_distill.answers import answer_forms
 from bridge_distill.answers.number import limits
 from bridge_distill.config import Data
+from bridge_distill.data.duplicates import content_hash
 from bridge_distill.errors import UserError, nearest
 from bridge_distill.records import Question
 
@@ -29,43 +28,55 @@ class RejectedError(Exception):
         super().__init__(reason)
 
 
-@dataclass(frozen=True, slots=True)
-class _Gold:
-    form: str
-    answer: str | None
+class Maker:
+    """Makes questions of rows as the settings say; raises ``UserError`` for a name that is not ours."""
 
+    def __init__(self, data: Data) -> None:
+        for name in data.columns:
+            if name not in NAMES:
+                raise UserError(f"data.columns.{name}", "is no field of a question", nearest(name, NAMES))
+        self.data = data
+        self._columns = [data.columns.get(name, name) for name in NAMES]
+        self._forms = {form: answer_forms.get(form, "data.answer") for form in data.forms}
 
-def check_columns(data: Data) -> None:
-    """Refuse a mapping of a name that is not ours (``UserError``)."""
-    for name in data.columns:
-        if name not in NAMES:
-            raise UserError(f"data.columns.{name}", "is no field of a question", nearest(name, NAMES))
+    def question(self, values: Mapping[str, Any]) -> Question:
+        """The question of a row, with gold in canonical spelling; raises ``RejectedError``."""
+        row = [*map(values.get, self._columns)]
+        _check_encodable(row)
+        name, asked, listed, told, explained, domain, between, scale, replied = row
+        text = _question_text(asked)
+        choices = _choices(listed)
+        form, gold = self._gold(told, scale, choices)
+        low, high = _limits(between) if form == "number" else (None, None)
+        rationale = _text(explained)
+        recorded = self._recorded(replied, form, choices) or (gold if rationale else None)
+        name = _text(name) or content_hash(text, choices)[:16]
+        question = Question(name, text, form, choices, gold, low, high, _text(domain), rationale, recorded)
+        if gold is not None and not self._forms[form].correct(gold, question):
+            raise RejectedError("answer outside its limits")
+        return bounded(question, self.data.tolerance)
 
+    def _gold(self, told: Any, scale: Any, choices: list[str] | None) -> tuple[str, str | None]:
+        """The form and the canonical answer."""
+        if isinstance(told, (list, tuple)):
+            told = ", ".join(map(str, told))
+        if isinstance(told, dict):
+            raise RejectedError("answer is not text")
+        text = _text(told)
+        if text is None:
+            return self.data.forms[0], None
+        for name, form in self._forms.items():
+            spelled = form.canonical(text, choices)
+            if spelled is not None:
+                scaled = form.canonical(f"{spelled} {scale}", choices) if name == "number" and scale else None
+                return name, (scaled if scaled and not re.search("[a-z]", spelled) else spelled)
+        if choices is not None and self.data.forms == ["choice"]:
+            raise RejectedError("answer outside the choices")
+        raise RejectedError(f"answer not of the form {' or '.join(self.data.forms)}")
 
-def question_of(values: Mapping[str, Any], data: Data) -> Question:
-    """Make the question of a row, with gold in canonical spelling; raises ``RejectedError``."""
-    row = {name: values.get(data.columns.get(name, name)) for name in NAMES}
-    _encodable(row)
-    text = _question_text(row["question"])
-    choices = _choices(row["choices"])
-    gold = _gold(row, choices, data)
-    low, high = _limits(row["limits"]) if gold.form == "number" else (None, None)
-    rationale = _text(row["rationale"])
-    question = Question(
-        id=_text(row["id"]) or _content_hash(text, choices)[:16],
-        text=text,
-        form=gold.form,
-        choices=choices,
-        answer=gold.answer,
-        low=low,
-        high=high,
-        domain=_text(row["domain"]),
-        recorded_rationale=rationale,
-        recorded_answer=_recorded(row["expert_answer"], gold, choices) or (gold.answer if rationale else None),
-    )
-    if gold.answer is not None and not is_correct(gold.answer, question):
-        raise RejectedError("answer outside its limits")
-    return bounded(question, data.tolerance)
+    def _recorded(self, value: Any, form: str, choices: list[str] | None) -> str | None:
+        text = _text(value)
+        return None if text is None else self._forms[form].canonical(text, choices) or " ".join(text.split())
 
 
 def bounded(question: Question, tolerance: float) -> Question:
@@ -76,32 +87,25 @@ def bounded(question: Question, tolerance: float) -> Question:
     return replace(question, low=low, high=high)
 
 
-def order_key(question: Question) -> str:
-    """The content hash that orders a split, so that the order of rows in a file does not matter."""
-    return _content_hash(question.text, question.choices)
-
-
-def duplicate_key(question: Question) -> tuple[str, ...]:
-    """The same for questions that differ in case, spacing, punctuation or order of choices only."""
-    return (_plain(question.text), *sorted(_plain(choice) for choice in question.choices or []))
-
-
-def _plain(text: str) -> str:
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    # The minus of a number is no punctuation: questions that differ in it differ.
-    kept = re.sub(r"(?<!\w)-(?=[$.\d])", "−", folded)
-    return " ".join("".join(" " if unicodedata.category(char)[0] == "P" else char for char in kept).split())
-
-
-def _content_hash(text: str, choices: list[str] | None) -> str:
-    return hashlib.sha256(json.dumps([text, choices], ensure_ascii=False).encode()).hexdigest()
-
-
-def _encodable(row: Mapping[str, Any]) -> None:
+def _check_encodable(row: Sequence[Any]) -> None:
+    """Refuse half a surrogate pair, wherever it stands."""
     try:
-        json.dumps(row, ensure_ascii=False, default=str).encode()
+        for value in row:
+            if value is None:
+                continue
+            if type(value) is str:
+                value.encode()
+            elif _texts(value):
+                "".join(value).encode()
+            else:
+                json.dumps(value, ensure_ascii=False, default=str).encode()
     except UnicodeEncodeError:
         raise RejectedError("not UTF-8") from None
+
+
+def _texts(value: Any) -> bool:
+    """Whether a value is a list of plain texts, and holds some."""
+    return type(value) is list and set(map(type, value)) == {str}
 
 
 def _question_text(value: Any) -> str:
@@ -121,11 +125,13 @@ def _choices(value: Any) -> list[str] | None:
         value = _listed(value)
     if value is None or value == []:
         return None
-    if not isinstance(value, list) or not all(isinstance(item, (str, int, float)) for item in value):
-        raise RejectedError("choices are not a list of texts")
+    if not _texts(value):
+        if not isinstance(value, list) or not all(isinstance(item, (str, int, float)) for item in value):
+            raise RejectedError("choices are not a list of texts")
+        value = [str(item) for item in value]
     if len(value) > MOST_CHOICES:
         raise RejectedError(f"more than {MOST_CHOICES} choices")
-    return [str(item) for item in value]
+    return list(value)
 
 
 def _listed(text: str) -> Any:
@@ -134,30 +140,6 @@ def _listed(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return [part.strip() for part in text.split("|") if part.strip()]
-
-
-def _gold(row: Mapping[str, Any], choices: list[str] | None, data: Data) -> _Gold:
-    told = row["answer"]
-    if isinstance(told, (list, tuple)):
-        told = ", ".join(map(str, told))
-    if isinstance(told, dict):
-        raise RejectedError("answer is not text")
-    text = _text(told)
-    if text is None:
-        return _Gold(data.forms[0], None)
-    for form in data.forms:
-        spelled = _canonical(form, text, choices)
-        scaled = _canonical(form, f"{spelled} {row['scale']}", choices) if form == "number" and row["scale"] else None
-        if spelled is not None:
-            return _Gold(form, scaled if scaled and not re.search("[a-z]", spelled) else spelled)
-    outside = choices is not None and data.forms == ["choice"]
-    raise RejectedError(
-        "answer outside the choices" if outside else f"answer not of the form {' or '.join(data.forms)}"
-    )
-
-
-def _canonical(form: str, text: str, choices: list[str] | None) -> str | None:
-    return answer_forms.get(form, "data.answer").canonical(text, choices)
 
 
 def _limits(value: Any) -> tuple[float | None, float | None]:
@@ -172,8 +154,3 @@ def _limits(value: Any) -> tuple[float | None, float | None]:
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise RejectedError("limits are not two numbers in order")
     return low, high
-
-
-def _recorded(value: Any, gold: _Gold, choices: list[str] | None) -> str | None:
-    text = _text(value)
-    return None if text is None else _canonical(gold.form, text, choices) or " ".join(text.split())

@@ -10,18 +10,17 @@ import csv
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from bridge_distill.engine.rows import BATCH
 from bridge_distill.errors import UserError, nearest
 
 HUB = "hf:"
 _FIELD_LIMIT = 1 << 26
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A row of a source: its line (or its number, from 1, where there are no lines), and its columns.
 
     ``values`` is None where the row cannot be read; ``problem`` and ``excerpt`` then say why.
@@ -137,7 +136,7 @@ def _read_parquet(path: Path, place: str) -> Iterator[Row]:
     try:
         with pq.ParquetFile(path) as file:
             number = 0
-            for batch in file.iter_batches():
+            for batch in file.iter_batches(BATCH):
                 for values in batch.to_pylist():
                     number += 1
                     yield Row(number, values)

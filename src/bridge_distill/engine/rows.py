@@ -1,18 +1,23 @@
-"""Frozen dataclasses to Parquet and back, one row a record."""
+"""Frozen dataclasses to Parquet and back, one row a record, in batches: a file may be larger than memory."""
 
 from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterable
-from dataclasses import asdict, fields
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 Record = TypeVar("Record")
+BATCH = 16_384
 _TYPES: dict[Any, pa.DataType] = {
     str: pa.string(),
     int: pa.int64(),
@@ -28,21 +33,38 @@ def schema_of(record: type[Any]) -> pa.Schema:
     return pa.schema([_field(field.name, hints[field.name]) for field in fields(record)])
 
 
-def write_rows(path: Path, record: type[Record], rows: Iterable[Record]) -> None:
-    """Write rows atomically: a reader sees the whole file or none."""
+def write_rows(path: Path, record: type[Record], rows: Iterable[Record], **parquet: Any) -> None:
+    """Write rows atomically: a reader sees the whole file or none. ``parquet`` goes to pyarrow's writer."""
     partial = path.with_name(path.name + ".partial")
-    table = pa.Table.from_pylist([asdict(typing.cast(Any, row)) for row in rows], schema=schema_of(record))
-    pq.write_table(table, partial)
+    schema, left = schema_of(record), iter(rows)
+    with pq.ParquetWriter(partial, schema, **parquet) as writer:
+        while part := list(islice(left, BATCH)):
+            writer.write_batch(_batch(part, schema))
     partial.replace(path)
 
 
 def read_rows(path: Path, record: type[Record]) -> list[Record]:
     """Read every row of a file that ``write_rows`` wrote."""
-    return _records(pq.read_table(path, schema=schema_of(record)), record)
+    return list(iterate_rows(path, record))
 
 
-def _records(table: pa.Table, record: type[Record]) -> list[Record]:
-    return [record(**row) for row in table.to_pylist()]
+def iterate_rows(path: Path, record: type[Record], kept: NDArray[np.bool_] | None = None) -> Iterator[Record]:
+    """The rows of a file in order, or those marked in ``kept`` (of shape (rows,)), a batch in memory at a time."""
+    for batch in batches(path, schema_of(record), kept):
+        yield from map(record, *(column.to_pylist() for column in batch.columns))
+
+
+def batches(path: Path, schema: pa.Schema, kept: NDArray[np.bool_] | None = None) -> Iterator[pa.RecordBatch]:
+    """The columns of ``schema`` of the rows that ``iterate_rows`` gives."""
+    start = 0
+    for batch in ds.dataset(path, schema=schema, format="parquet").to_batches(batch_size=BATCH):
+        yield batch if kept is None else batch.filter(pa.array(kept[start : start + len(batch)]))
+        start += len(batch)
+
+
+def _batch(rows: Sequence[Any], schema: pa.Schema) -> pa.RecordBatch:
+    columns = [pa.array([getattr(row, field.name) for row in rows], field.type) for field in schema]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _field(name: str, hint: Any) -> pa.Field:

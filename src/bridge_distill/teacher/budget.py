@@ -1,14 +1,18 @@
-"""What a request uses and what may be used: usage, and caps in numbers."""
+"""What a request uses and what may be used: usage, spending, and caps in numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Literal
 
-from bridge_distill.config import Budget
+from bridge_distill.config import Budget, CapSettings
 from bridge_distill.errors import UserError
 
 MICROS = 1_000_000
+Level = Literal["run", "study", "store"]
+LEVELS: tuple[Level, ...] = ("run", "study", "store")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +32,25 @@ class Spend:
     output_tokens: int = 0
     usd_micros: int = 0
 
+    def row(self) -> dict[str, int]:
+        """The columns of a table (``asdict`` copies deeply, and this runs for every attempt)."""
+        return {
+            "queries": self.queries,
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "usd_micros": self.usd_micros,
+        }
+
     def __add__(self, other: Spend) -> Spend:
-        mine, more = asdict(self), asdict(other)
-        return Spend(**{name: mine[name] + more[name] for name in mine})
+        return Spend(
+            self.queries + other.queries,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.usd_micros + other.usd_micros,
+        )
 
     def __sub__(self, other: Spend) -> Spend:
-        mine, less = asdict(self), asdict(other)
-        return Spend(**{name: mine[name] - less[name] for name in mine})
+        return self + Spend(-other.queries, -other.input_tokens, -other.output_tokens, -other.usd_micros)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,31 +63,71 @@ class Caps:
     usd_micros: int | None = None
 
     def exceeded(self, spend: Spend) -> str | None:
-        """The name of the first cap that ``spend`` is above, or None."""
+        """The name of the first cap that ``spend`` is above (``usd`` for money), or None."""
         for field in fields(self):
             cap: int | None = getattr(self, field.name)
             if cap is not None and getattr(spend, field.name) > cap:
-                return field.name
+                return field.name.removesuffix("_micros")
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The caps that a run keeps at once: its own, its study's, and those of all runs that share the store."""
+
+    run: Caps = Caps()
+    study: Caps = Caps()
+    store: Caps = Caps()
+
+    def at(self, level: Level) -> Caps:
+        """The caps of one level."""
+        caps: Caps = getattr(self, level)
+        return caps
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Whom an attempt is charged to: a run, and the study that it belongs to (``""`` for none)."""
+
+    run: str
+    study: str = ""
+
+    def row(self) -> dict[str, str]:
+        """The columns of a table."""
+        return {"run": self.run, "study": self.study}
+
+
+def payer_of(run: str, budget: Budget) -> Payer:
+    """Whom a run's attempts are charged to."""
+    return Payer(run, "" if budget.study is None else budget.study.name)
+
+
 class BudgetExhausted(Exception):  # noqa: N818
-    """The next request's worst case no longer fits under ``cap``: a normal end, not a user's error."""
+    """The next request's worst case no longer fits under ``cap`` (such as ``study.usd``): a normal end."""
 
-    def __init__(self, cap: str) -> None:
-        self.cap = cap
-        super().__init__(f"the worst case of one more request does not fit under the cap on {cap}")
+    def __init__(self, level: Level, cap: str) -> None:
+        self.level = level
+        self.cap = cap if level == "run" else f"{level}.{cap}"
+        super().__init__(f"the worst case of one more request does not fit under budget.{self.cap}")
 
 
-def resolve_caps(budget: Budget, pool: int) -> Caps:
-    """The budget's caps in numbers; a share of ``pool`` questions is rounded down.
+def resolve_limits(budget: Budget, pool: int, whole: Callable[[], Spend]) -> Limits:
+    """The budget's caps in numbers, shares rounded down.
 
-    Raises ``UserError`` where a share comes to no question, or the money to less than a millionth.
+    A share of queries is one of ``pool`` questions; a share of tokens or money is one of ``whole()``,
+    what asking the whole pool would nominally use. Raises ``UserError`` where a share comes to nothing.
     """
-    usd = None if budget.usd is None else int((budget.usd * MICROS).to_integral_value(ROUND_FLOOR))
-    if usd == 0:
-        raise UserError("budget.usd", f"{budget.usd} is less than a millionth of a dollar", "raise it")
-    return Caps(_queries(budget.queries, pool), budget.input_tokens, budget.output_tokens, usd)
+    study, store = budget.study, budget.store
+    return Limits(
+        _caps(budget, pool, whole, "budget"),
+        Caps() if study is None else _caps(study, pool, whole, "budget.study"),
+        Caps() if store is None else _caps(store, pool, whole, "budget.store"),
+    )
+
+
+def most_queries(budget: Budget, pool: int) -> int | None:
+    """The run's cap on queries in numbers, or None."""
+    return _queries(budget.queries, pool, "budget")
 
 
 def dollars(usd_micros: int) -> str:
@@ -79,7 +135,32 @@ def dollars(usd_micros: int) -> str:
     return f"{Decimal(usd_micros).scaleb(-6):.6f}"
 
 
-def _queries(queries: int | str | None, pool: int) -> int | None:
+def shown(spend: Spend | Caps) -> dict[str, int | str | None]:
+    """Spending or caps as plain values, money as exact dollars under ``usd``."""
+    values = asdict(spend)
+    micros = values.pop("usd_micros")
+    return {**values, "usd": None if micros is None else dollars(micros)}
+
+
+def _caps(caps: CapSettings, pool: int, whole: Callable[[], Spend], place: str) -> Caps:
+    def of(name: str, unit: int = 1) -> int | None:
+        value = getattr(caps, name)
+        if value is None:
+            return None
+        exact = Decimal(value) * unit if not isinstance(value, str) else _share(value, name, whole())
+        found = int(exact.to_integral_value(ROUND_FLOOR))
+        if found < 1:
+            raise UserError(f"{place}.{name}", f"{value} comes to less than one unit", "raise it")
+        return found
+
+    return Caps(_queries(caps.queries, pool, place), of("input_tokens"), of("output_tokens"), of("usd", MICROS))
+
+
+def _share(value: str, name: str, whole: Spend) -> Decimal:
+    return Decimal(value.removesuffix("%")) / 100 * int(getattr(whole, "usd_micros" if name == "usd" else name))
+
+
+def _queries(queries: int | str | None, pool: int, place: str) -> int | None:
     if not isinstance(queries, str):
         return queries
     if pool < 1:
@@ -89,5 +170,5 @@ def _queries(queries: int | str | None, pool: int) -> int | None:
     if count < 1:
         least = (Decimal(100) / pool).quantize(Decimal(1).scaleb(-len(str(pool))), ROUND_CEILING)
         cure = f"use at least {least.normalize():f}%, or a count such as 1"
-        raise UserError("budget.queries", f"{queries} of {pool} questions is less than one question", cure)
+        raise UserError(f"{place}.queries", f"{queries} of {pool} questions is less than one question", cure)
     return count

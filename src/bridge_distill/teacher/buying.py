@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import tenacity
 
 from bridge_distill.config import Teacher
 from bridge_distill.engine.progress import Tick
 from bridge_distill.errors import UserError
-from bridge_distill.teacher.budget import BudgetExhausted, Caps, Usage
-from bridge_distill.teacher.jobs import Job
-from bridge_distill.teacher.ledger import Ledger
-from bridge_distill.teacher.prices import Tariff
-from bridge_distill.teacher.providers import Failure, Fatal, NotBilled, Provider, Request, Unknown
+from bridge_distill.teacher.admission import Admission
+from bridge_distill.teacher.budget import BudgetExhausted
+from bridge_distill.teacher.desk import Desk
+from bridge_distill.teacher.jobs import Job, worst_case
+from bridge_distill.teacher.ledger import Ask, Ledger, Terms
+from bridge_distill.teacher.pace import LONGEST_PAUSE, Pace
+from bridge_distill.teacher.providers import Answer, Failure, Fatal, NotBilled, Provider, Request, Unknown
 from bridge_distill.teacher.store import ReplyStore
 
-FAILURES_IN_A_ROW = 5
-LONGEST_PAUSE = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """Who pays (``scope``), at what price, up to what."""
-
-    scope: str
-    tariff: Tariff
-    caps: Caps
+BREAK_AFTER = 20
 
 
 @dataclass(slots=True)
@@ -39,132 +33,153 @@ class Purchase:
     stopped: Exception | None = None
 
 
-def worst_case(provider: Provider, request: Request) -> Usage:
-    """The most that one attempt can be billed for."""
-    return Usage(provider.worst_input_tokens(request.messages), request.max_output_tokens)
-
-
 class Buyer:
     """Workers that take jobs in order; call ``buy`` once, inside an event loop.
 
-    Between a reservation and its request nothing is awaited, so a cancellation finds an attempt
-    either unreserved or on its way; one on its way stays charged. The next job waits while its
-    worst case does not fit beside what is under way: what is bought does not depend on concurrency.
+    A request leaves when its worst case is durably reserved. A cancellation finds an attempt on its
+    way, which stays charged, or one that surely was not sent, which is taken back.
     """
 
     def __init__(
-        self, provider: Provider, ledger: Ledger, store: ReplyStore, terms: Terms, teacher: Teacher, pause: float = 0.5
+        self, provider: Provider, desk: Desk, ledger: Ledger, store: ReplyStore, terms: Terms, teacher: Teacher
     ) -> None:
-        self._provider, self._ledger, self._store, self._terms = provider, ledger, store, terms
-        self._teacher, self._pause = teacher, pause
+        self._provider, self._desk, self._ledger, self._store = provider, desk, ledger, store
+        self._terms, self._teacher = terms, teacher
         self._purchase = Purchase()
         self._failures_in_a_row = 0
-        self._under_way = 0
 
     async def buy(self, jobs: Sequence[Job], tick: Tick) -> Purchase:
         """Ask for every job, until a cap, the circuit breaker or a fatal refusal ends it.
 
-        What is under way by then is still received and kept. Raises ``UserError`` only before the
-        first request; a later one stands in the result's ``stopped``.
+        What is under way by then is still received and kept; why it stopped stands in the result.
         """
-        self._turn, self._landed = asyncio.Lock(), asyncio.Event()
-        await self._provider.open()
-        queue = iter(jobs)
+        kept = self._teacher.keep_at_provider
+        asks = [Ask(job.hash, worst_case(self._provider, job.request), job.identity if kept else "") for job in jobs]
+        self._pace = Pace(self._teacher, max(ask.worst.input_tokens + ask.worst.output_tokens for ask in asks))
+        self._admission = Admission(self._desk, self._ledger, self._terms)
+        self._over = asyncio.Event()
+        self._retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(lambda error: isinstance(error, Failure) and error.retry),
+            wait=_pause,
+            stop=lambda state: self._over.is_set() or state.attempt_number >= self._teacher.attempts,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        queue = iter(zip(range(len(jobs)), jobs, asks, strict=True))
+        clerk = asyncio.create_task(self._admission.serve())
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(self._teacher.concurrency, len(jobs))):
                     group.create_task(self._work(queue, tick))
         finally:
-            await self._provider.close()
+            clerk.cancel()
+            await asyncio.gather(clerk, return_exceptions=True)
         return self._purchase
 
-    async def _work(self, queue: Iterator[Job], tick: Tick) -> None:
+    async def _work(self, queue: Iterator[tuple[int, Job, Ask]], tick: Tick) -> None:
         try:
-            while True:
-                async with self._turn:
-                    job = None if self._over() else next(queue, None)
-                    attempt = None if job is None else await self._reserve(job)
-                if job is None or attempt is None:
+            for rank, job, ask in queue:
+                if self._over.is_set():
                     return
-                await self._obtain(job, attempt)
+                await self._obtain(rank, job, ask)
                 tick()
+        except BudgetExhausted as end:
+            self._purchase.exhausted = end.cap
         except Exception as error:
             # Kept, not raised: raising would cancel requests that others have under way, and lose their replies.
-            self._purchase.stopped = self._purchase.stopped or error
+            self._stop(error)
 
-    def _over(self) -> bool:
-        return self._purchase.exhausted is not None or self._purchase.stopped is not None
+    async def _obtain(self, rank: int, job: Job, ask: Ask) -> None:
+        try:
+            await self._retrying.copy()(self._attempt, rank, job, ask)
+        except Fatal as failure:
+            self._purchase.failed[job.hash] = failure.reason
+            self._stop(failure.error)
+        except Failure as failure:
+            self._purchase.failed[job.hash] = failure.reason
 
-    async def _reserve(self, job: Job) -> int | None:
-        worst = worst_case(self._provider, job.request)
-        terms = self._terms
-        while not self._over():
-            try:
-                attempt = self._ledger.reserve(terms.scope, job.hash, worst, terms.caps, terms.tariff)
-            except BudgetExhausted as end:
-                if self._under_way == 0:
-                    self._purchase.exhausted = end.cap
-                    return None
-                self._landed.clear()
-                await self._landed.wait()
-            else:
-                self._under_way += 1
-                return attempt
-        return None
+    async def _attempt(self, rank: int, job: Job, ask: Ask) -> None:
+        grant = await self._admission.grant(rank, ask)
+        if grant.state == "stored":
+            return
+        try:
+            await self._send(grant.attempt, job, ask)
+        finally:
+            self._admission.landed()
 
-    async def _obtain(self, job: Job, attempt: int) -> None:
-        failure = await self._attempt(job, attempt)
-        for turn in range(self._teacher.attempts - 1):
-            if failure is None or not failure.retry or self._over():
-                break
-            await asyncio.sleep(self._wait(failure, turn))
-            async with self._turn:
-                again = await self._reserve(job)
-            if again is None:
-                break
-            failure = await self._attempt(job, again)
-        self._note(job, failure)
+    async def _send(self, attempt: int, job: Job, ask: Ask) -> None:
+        """Send one attempt and write down what became of it, before anyone hears of it."""
+        ledger, sent = self._ledger, False
+        try:
+            await self._pace.wait(ask.worst.input_tokens + ask.worst.output_tokens)
+            if self._over.is_set():
+                raise NotBilled("stopped before it was sent", sent=False)
+            sent = True
+            answer = await self._answer(job.request, ledger.tag(attempt))
+        except NotBilled as failure:
+            await self._desk.do(ledger.release, attempt, failure.reason, sent=failure.sent)
+            self._count(failure)
+            raise
+        except Unknown as failure:
+            await self._desk.do(ledger.doubt, attempt, failure.reason)
+            self._count(failure)
+            found = await self._kept(attempt)
+            if found is None:
+                raise
+            answer = found
+        except BaseException as error:
+            self._desk.hand_in(ledger.doubt if sent else ledger.release, attempt, type(error).__name__)
+            raise
+        await self._desk.do(self._store.put, ledger, attempt, job.identity, answer)
+        self._failures_in_a_row = 0
 
-    async def _attempt(self, job: Job, attempt: int) -> Failure | None:
+    async def _kept(self, attempt: int) -> Answer | None:
+        """The lost reply, where the provider keeps replies and has it: asking for it is free."""
+        if not self._teacher.keep_at_provider:
+            return None
         try:
             async with asyncio.timeout(self._teacher.timeout):
-                answer = await self._provider.ask(job.request)
-        except NotBilled as failure:
-            self._ledger.release(attempt, failure.reason, sent=failure.sent)
-            return failure
-        except Unknown as failure:
-            self._ledger.doubt(attempt, failure.reason)
-            return failure
-        except TimeoutError:
-            self._ledger.doubt(attempt, "timeout")
-            return Unknown(f"no reply within {self._teacher.timeout:g} s")
-        except BaseException as error:
-            self._ledger.doubt(attempt, type(error).__name__)
-            raise
-        else:
-            self._store.put(self._ledger, attempt, job.identity, answer)
+                return await self._provider.recover(self._ledger.tag(attempt), datetime.now(UTC))
+        except (Failure, TimeoutError):
             return None
-        finally:
-            self._under_way -= 1
-            self._landed.set()
 
-    def _wait(self, failure: Failure, turn: int) -> float:
+    async def _answer(self, request: Request, tag: str) -> Answer:
+        try:
+            async with asyncio.timeout(self._teacher.timeout):
+                return await self._provider.ask(request, tag)
+        except TimeoutError:
+            raise Unknown(f"no reply within {self._teacher.timeout:g} s") from None
+
+    def _count(self, failure: Failure) -> None:
+        """Hold everyone back where the provider says so; stop where the server has failed too often in a row."""
         if failure.wait is not None:
-            return min(failure.wait, LONGEST_PAUSE)
-        return min(self._pause * 2.0**turn * random.uniform(0.5, 1.5), LONGEST_PAUSE)
-
-    def _note(self, job: Job, failure: Failure | None) -> None:
-        """Stop buying at a refusal that all requests share, or when the server has failed too often in a row."""
-        if failure is None:
-            self._failures_in_a_row = 0
+            self._pace.hold(failure.wait)
+        if not failure.retry or (isinstance(failure, NotBilled) and failure.sent):
             return
-        purchase = self._purchase
-        purchase.failed[job.hash] = failure.reason
-        if isinstance(failure, Fatal):
-            purchase.stopped = purchase.stopped or failure.error
-        elif failure.retry:
-            self._failures_in_a_row += 1
-            if self._failures_in_a_row >= FAILURES_IN_A_ROW:
-                problem = f"{FAILURES_IN_A_ROW} requests in a row failed, the last one with: {failure.reason}"
-                cure = "what was bought is kept; run again to go on"
-                purchase.stopped = purchase.stopped or UserError("teacher.base_url", problem, cure)
+        self._failures_in_a_row += 1
+        if self._failures_in_a_row == BREAK_AFTER:
+            problem = f"{BREAK_AFTER} requests in a row failed, the last one with: {failure.reason}"
+            self._stop(UserError("teacher.base_url", problem, "what was bought is kept; run again to go on"))
+
+    def _stop(self, error: Exception) -> None:
+        self._purchase.stopped = self._purchase.stopped or error
+        self._over.set()
+        self._admission.refuse(error)
+
+    async def _sleep(self, seconds: float) -> None:
+        """Wait before a retry, or less when buying stops meanwhile."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._over.wait()
+        except TimeoutError:
+            return
+
+
+_backing_off = tenacity.wait_exponential_jitter(multiplier=0.5, max=LONGEST_PAUSE)
+
+
+def _pause(state: tenacity.RetryCallState) -> float:
+    """What the provider asks for, else exponentially more with jitter."""
+    error = state.outcome.exception() if state.outcome is not None else None
+    wait = error.wait if isinstance(error, Failure) else None
+    return min(wait, LONGEST_PAUSE) if wait is not None else float(_backing_off(state))

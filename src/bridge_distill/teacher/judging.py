@@ -3,23 +3,52 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping, Sequence
 
 from bridge_distill import prompts
 from bridge_distill.answers import MARK, is_correct, read_answer
 from bridge_distill.records import EXPERT, Question, Rationale, Reply
+from bridge_distill.teacher import structure
 
 KEPT = "kept"
+DELIVERED_TWICE = "delivered twice"
 _REFUSALS = ("content_filter", "refusal")
 _FOREIGN = 0.5
 
 
-def judge(reply: Reply, question: Question, max_words: int) -> Rationale:
-    """The rationale in a reply, kept or with the reason why not (``""`` where kept)."""
-    text, answer = reply.text.strip(), read_answer(reply.text, question)
-    reason = _flaw(reply, text, answer, question, max_words)
+def judge_all(replies: Sequence[Reply], questions: Mapping[str, Question], max_words: int) -> list[Rationale]:
+    """The rationale in each reply, kept or with the reason why not, in the order of the replies."""
+    twice = delivered_twice(replies)
+    return [judge(reply, questions[reply.question_id], max_words, reply.request_hash in twice) for reply in replies]
+
+
+def judge(reply: Reply, question: Question, max_words: int, twice: bool = False) -> Rationale:
+    """The rationale in a reply, kept or with the reason why not (``""`` where kept).
+
+    ``twice`` says that the reply was delivered to another question before.
+    """
+    text = structure.read(reply.text).strip()
+    answer = read_answer(text, question)
+    reason = DELIVERED_TWICE if twice else _flaw(reply, text, answer, question, max_words)
     if answer is not None:
         text = prompts.completion(prompts.explanation(text), answer)
     return Rationale(question.id, reply.sample, EXPERT, text, answer, not reason, reason)
+
+
+def delivered_twice(replies: Sequence[Reply]) -> set[str]:
+    """Request hashes whose reply was delivered to an earlier request of another question.
+
+    Such a reply has the same text under the same id of the provider: it is stale or was mixed up.
+    Questions of one wording share a request, and so rightly a reply.
+    """
+    first: dict[tuple[str, str], Reply] = {}
+    twice = set()
+    for reply in replies:
+        if reply.reply_id:
+            before = first.setdefault((reply.reply_id, reply.text), reply)
+            if before.question_id != reply.question_id and before.request_hash != reply.request_hash:
+                twice.add(reply.request_hash)
+    return twice
 
 
 def foreign_share(text: str) -> float:

@@ -2,99 +2,133 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from bridge_distill.config import Budget, Teacher
 from bridge_distill.records import Question
-from bridge_distill.teacher.budget import Caps, Spend, Usage, dollars, resolve_caps
-from bridge_distill.teacher.buying import worst_case
+from bridge_distill.teacher.budget import LEVELS, Level, Limits, Spend, payer_of, resolve_limits, shown
 from bridge_distill.teacher.database import Database
-from bridge_distill.teacher.jobs import Job, jobs_of
+from bridge_distill.teacher.expected import Expected
 from bridge_distill.teacher.ledger import Ledger
 from bridge_distill.teacher.prices import Tariff, tariff_of
-from bridge_distill.teacher.providers import Provider, Request, providers
-from bridge_distill.teacher.store import ReplyStore
+from bridge_distill.teacher.providers import providers
+from bridge_distill.teacher.survey import Candidates, chosen, nominal, survey
 
-SIGNS_PER_TOKEN = 4
-TOKENS_PER_WORD = 1.4
+MINUTE = 60
 
 
 @dataclass(frozen=True, slots=True)
-class _Forecast:
-    requests: int
-    expected: Spend
-    worst: Spend
-    stopped_by: str | None
+class _Books:
+    """Limits, and what is charged under each already."""
+
+    limits: Limits
+    spent: dict[Level, Spend]
+
+    def stop(self, more: Spend) -> str | None:
+        """The cap that ``more`` would pass, or None."""
+        for level in LEVELS:
+            cap = self.limits.at(level).exceeded(self.spent[level] + more)
+            if cap is not None:
+                return cap if level == "run" else f"{level}.{cap}"
+        return None
+
+    def bound(self, worst: Spend) -> Spend:
+        """The caps hold whatever happens: the worst case is what they leave, where that is less."""
+        values = asdict(worst)
+        for level in LEVELS:
+            spent = asdict(self.spent[level])
+            for name, cap in asdict(self.limits.at(level)).items():
+                if cap is not None:
+                    values[name] = min(values[name], max(cap - spent[name], 0))
+        return Spend(**values)
 
 
 def plan(
-    teacher: Teacher, budget: Budget, scope: str, questions: Sequence[Question], pool: int, store: Path
+    teacher: Teacher,
+    budget: Budget,
+    run: str,
+    pool: Iterable[Question],
+    size: int,
+    asked: Sequence[Question] | int,
+    store: Path,
 ) -> dict[str, Any]:
-    """Expected and worst-case cost of asking ``questions``, best first, in a pool of ``pool`` rows.
+    """Expected and worst-case cost of asking, under every cap, directly and through a batch API.
 
-    Walks the requests that the store lacks until a cap would stop the run ``scope``, whose spending
-    so far counts. Needs no key and no network, and creates no file. Money is an exact string in USD.
+    ``asked`` are the chosen questions, best first, or how many of the ``pool`` of ``size`` questions would
+    be chosen: then the expectation is that of average questions, the worst case that of the longest.
+    The pool is read once at the most and never held. What the store has costs nothing. Needs no key
+    and no network, and creates no file. Money is an exact string in USD.
     """
-    provider = providers.get(teacher.provider, "teacher.provider")(teacher, questions)
-    tariff, caps = tariff_of(teacher, budget), resolve_caps(budget, pool)
-    jobs = list({job.hash: job for job in jobs_of(teacher, provider, questions)}.values())
-    spent, stored = _known(store, scope, jobs)
-    forecast = _walk([job for job in jobs if job.hash not in stored], provider, teacher, tariff, caps, spent)
+    tariff = tariff_of(teacher, budget)
+    with ExitStack() as stack:
+        database = stack.enter_context(Database(store)) if store.exists() else None
+        expected = Expected.of(teacher, database)
+        found = (
+            survey(teacher, tariff, pool, asked, database)
+            if isinstance(asked, int)
+            else chosen(teacher, asked, database)
+        )
+        limits = resolve_limits(budget, size, lambda: found.whole or nominal(teacher, tariff, pool))
+        books = _Books(limits, _spent(database, run, budget))
+    tariffs = _tariffs(teacher, tariff)
+    price = tariff.price
     return {
         "model": tariff.model,
-        "price": None if tariff.price is None else {key: str(usd) for key, usd in tariff.price},
+        "price": None if price is None else {"input": str(price.input), "output": str(price.output)},
         "price_source": tariff.source,
-        "caps": {**_tokens(asdict(caps)), "usd": None if caps.usd_micros is None else dollars(caps.usd_micros)},
-        "spent": _shown(spent),
-        "from_store": len(stored),
-        "requests": forecast.requests,
-        "expected": _shown(forecast.expected),
-        "worst": _shown(forecast.worst),
-        "stopped_by": forecast.stopped_by,
+        "caps": {level: shown(limits.at(level)) for level in LEVELS},
+        "spent": {level: shown(books.spent[level]) for level in LEVELS},
+        "from_store": found.stored,
+        "replies_seen": expected.replies,
+        "mode": "batch" if teacher.batch and "batch" in tariffs else "direct",
+        "modes": {mode: _walk(found, expected, books, rate, teacher) for mode, rate in tariffs.items()},
     }
 
 
-def _known(store: Path, scope: str, jobs: Sequence[Job]) -> tuple[Spend, set[str]]:
-    if not store.exists():
-        return Spend(), set()
-    with Database(store) as database:
-        return Ledger(database).total(scope), set(ReplyStore(database).get(job.hash for job in jobs))
+def _spent(database: Database | None, run: str, budget: Budget) -> dict[Level, Spend]:
+    if database is None:
+        return dict.fromkeys(LEVELS, Spend())
+    ledger = Ledger(database)
+    return {level: ledger.total(payer_of(run, budget), level) for level in LEVELS}
 
 
-def _walk(
-    jobs: Sequence[Job], provider: Provider, teacher: Teacher, tariff: Tariff, caps: Caps, spent: Spend
-) -> _Forecast:
-    expected = worst = Spend()
-    for number, job in enumerate(jobs):
-        bound = worst_case(provider, job.request)
+def _tariffs(teacher: Teacher, tariff: Tariff) -> dict[str, Tariff]:
+    """The tariff of each way to ask: one request at a time, and in batches where the provider takes them."""
+    provider = providers.get(teacher.provider, "teacher.provider")(teacher, [])
+    if provider.batches is None:
+        return {"direct": tariff}
+    return {"direct": tariff, "batch": tariff.batched(provider.batch_share)}
+
+
+def _walk(found: Candidates, expected: Expected, books: _Books, tariff: Tariff, teacher: Teacher) -> dict[str, Any]:
+    """Ask in order, as expected, until the worst case of the next request would pass a cap."""
+    likely = worst = Spend()
+    requests, stopped = 0, None
+    for usage, bound in zip(found.likely(expected), found.worst, strict=False):
         most = Spend(1, bound.input_tokens, bound.output_tokens, tariff.micros(bound))
-        cap = caps.exceeded(spent + expected + most)
-        if cap is not None:
-            return _Forecast(number, expected, _capped(worst, caps, spent), cap.removesuffix("_micros"))
-        likely = _likely(job.request, teacher)
-        expected += Spend(1, likely.input_tokens, likely.output_tokens, tariff.micros(likely))
+        stopped = books.stop(likely + most)
+        if stopped is not None:
+            break
+        requests += 1
+        likely += Spend(1, usage.input_tokens, usage.output_tokens, tariff.micros(usage))
         worst += most
-    return _Forecast(len(jobs), expected, _capped(worst, caps, spent), None)
+    return {
+        "requests": requests,
+        "expected": shown(likely),
+        "worst": shown(books.bound(worst)),
+        "stopped_by": stopped,
+        "price_share": str(tariff.share),
+        "seconds_at_limits": _seconds(teacher, requests, likely),
+    }
 
 
-def _likely(request: Request, teacher: Teacher) -> Usage:
-    signs = sum(len(message["content"]) for message in request.messages)
-    return Usage(signs // SIGNS_PER_TOKEN, min(round(teacher.max_words * TOKENS_PER_WORD), request.max_output_tokens))
-
-
-def _capped(worst: Spend, caps: Caps, spent: Spend) -> Spend:
-    """The caps hold whatever happens, so the bound is what they leave, where that is less."""
-    left = {key: None if cap is None else max(cap - asdict(spent)[key], 0) for key, cap in asdict(caps).items()}
-    bound = {key: value if left[key] is None else min(value, left[key] or 0) for key, value in asdict(worst).items()}
-    return Spend(**bound)
-
-
-def _shown(spend: Spend) -> dict[str, Any]:
-    return {**_tokens(asdict(spend)), "usd": dollars(spend.usd_micros)}
-
-
-def _tokens(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if key != "usd_micros"}
+def _seconds(teacher: Teacher, requests: int, likely: Spend) -> float | None:
+    """The least time that the provider's rate limits allow, or None where none is given."""
+    tokens = likely.input_tokens + likely.output_tokens
+    limits = [(requests, teacher.requests_per_minute), (tokens, teacher.tokens_per_minute)]
+    times = [MINUTE * used / limit for used, limit in limits if limit is not None]
+    return round(max(times), 1) if times else None

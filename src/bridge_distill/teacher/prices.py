@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
@@ -16,11 +16,15 @@ UNPRICED = "unpriced"
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
-    """The price of one model and where it was found; without a price, requests are charged 0."""
+    """The price of one model and where it was found; without a price, requests are charged 0.
+
+    ``share`` is the part of the price that is charged: less than 1 for a batch.
+    """
 
     model: str
     price: Price | None
     source: str
+    share: Decimal = Decimal(1)
 
     def micros(self, usage: Usage) -> int:
         """Millionths of a dollar for one attempt, rounded up.
@@ -32,7 +36,12 @@ class Tariff:
         if self.price is None:
             return 0
         exact = self.price.input * usage.input_tokens + self.price.output * usage.output_tokens
-        return int(exact.to_integral_value(ROUND_CEILING))
+        return int((exact * self.share).to_integral_value(ROUND_CEILING))
+
+    def batched(self, known: Decimal | None) -> Tariff:
+        """The tariff of a batch: the run file's share first, then the provider's ``known`` one, else no discount."""
+        own = self.price.batch if self.price is not None else None
+        return replace(self, share=own or known or Decimal(1))
 
 
 def price_of(teacher: Teacher) -> tuple[Price, str] | None:
@@ -49,9 +58,11 @@ def tariff_of(teacher: Teacher, budget: Budget) -> Tariff:
     model, found = model_of(teacher), price_of(teacher)
     if found is not None:
         return Tariff(model, *found)
-    if budget.usd is not None:
+    wider = [caps for caps in (budget, budget.study, budget.store) if caps is not None]
+    capped = next((caps.usd for caps in wider if caps.usd is not None), None)
+    if capped is not None:
         cure = f"add teacher.prices: {{{model}: {{input: 0.15, output: 0.60}}}}, in USD per million tokens"
-        raise UserError("budget.usd", f"{budget.usd} cannot be held, for model {model!r} has no known price", cure)
+        raise UserError("budget.usd", f"{capped} cannot be held, for model {model!r} has no known price", cure)
     return Tariff(model, None, UNPRICED)
 
 

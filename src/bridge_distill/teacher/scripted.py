@@ -40,7 +40,7 @@ class Scripted(Provider):
         finish = "stop" if count_tokens(whole) <= request.max_output_tokens else "length"
         return Answer(text, finish, prompt, count_tokens(text))
 
-    async def ask(self, request: Request) -> Answer:
+    async def ask(self, request: Request, tag: str) -> Answer:
         """``answer``, for those who wait."""
         return self.answer(request)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,42 +15,64 @@ from bridge_distill.engine.progress import progress
 from bridge_distill.engine.rows import write_rows
 from bridge_distill.errors import UserError
 from bridge_distill.records import Question, Rationale, Reply
-from bridge_distill.teacher.budget import dollars, resolve_caps
-from bridge_distill.teacher.buying import Buyer, Purchase, Terms
+from bridge_distill.teacher.batching import BatchBuyer
+from bridge_distill.teacher.budget import dollars, payer_of, resolve_limits
+from bridge_distill.teacher.buying import Buyer, Purchase
 from bridge_distill.teacher.database import Database
+from bridge_distill.teacher.desk import Desk
 from bridge_distill.teacher.jobs import Job, jobs_of
-from bridge_distill.teacher.judging import KEPT, judge
-from bridge_distill.teacher.ledger import Ledger
+from bridge_distill.teacher.judging import KEPT, judge_all
+from bridge_distill.teacher.ledger import Ledger, Terms
+from bridge_distill.teacher.planning import plan
 from bridge_distill.teacher.prices import tariff_of
 from bridge_distill.teacher.providers import Provider, providers
+from bridge_distill.teacher.reconcile import recover
 from bridge_distill.teacher.store import ReplyStore, StoredReply
+from bridge_distill.teacher.survey import nominal
+
+
+@dataclass(frozen=True)
+class _Shop:
+    """What buying works with."""
+
+    teacher: Teacher
+    provider: Provider
+    terms: Terms
+    ledger: Ledger
+    store: ReplyStore
 
 
 def teach(
-    teacher: Teacher, budget: Budget, scope: str, data: Path, select: Path, store: Path, folder: Path
+    teacher: Teacher, budget: Budget, run: str, data: Path, select: Path, store: Path, folder: Path
 ) -> dict[str, Any]:
     """Buy replies to the chosen questions, best first, and judge them.
 
-    ``scope`` names the run that the caps hold for, ``store`` is the SQLite file of ledger and
-    replies, ``folder`` receives replies.parquet and rationales.parquet, in order of choice. Running
-    out of budget is a normal end. Returns the stage's figures; money is an exact string in USD.
+    ``run`` is charged, ``store`` is the SQLite file of ledger and replies, ``folder`` receives
+    replies.parquet and rationales.parquet, in order of choice. Running out of budget is a normal end.
+    Returns the stage's figures; money is an exact string in USD.
     """
     pool = artifacts.train_questions(data)
-    provider = providers.get(teacher.provider, "teacher.provider")(teacher, pool)
-    terms = Terms(scope, tariff_of(teacher, budget), resolve_caps(budget, len(pool)))
-    jobs = jobs_of(teacher, provider, _chosen(pool, select))
+    questions = _chosen(pool, select)
+    provider = providers.get(teacher.provider, "teacher.provider")(teacher, questions)
+    tariff = tariff_of(teacher, budget)
+    limits = resolve_limits(budget, len(pool), lambda: nominal(teacher, tariff, pool))
+    rate = tariff.batched(provider.batch_share) if teacher.batch else tariff
+    terms = Terms(payer_of(run, budget), rate, limits)
+    jobs = jobs_of(teacher, provider, questions)
     with Database(store) as database:
-        ledger, replies = Ledger(database), ReplyStore(database)
-        purchase = _buy(jobs, provider, ledger, replies, terms, teacher)
+        replies = ReplyStore(database)
+        shop = _Shop(teacher, provider, terms, Ledger(database), replies)
+        planned = plan(teacher, budget, run, pool, len(pool), questions, store)
+        planned = replies.remember_plan(run, [job.hash for job in jobs], planned)
+        purchase = _buy(shop, jobs)
         stored = replies.get(job.hash for job in jobs)
         _check(jobs, stored, purchase, terms)
-        rows = [_reply(job, stored[job.hash], provider, scope) for job in jobs if job.hash in stored]
-        asked = {job.question.id: job.question for job in jobs}
-        rationales = [judge(row, asked[row.question_id], teacher.max_words) for row in rows]
-        figures = _figures(jobs, rows, rationales, purchase, ledger, terms)
+        rows = [_reply(job, stored[job.hash], provider, run) for job in jobs if job.hash in stored]
+        rationales = judge_all(rows, {question.id: question for question in questions}, teacher.max_words)
+        figures = _figures(shop, jobs, rows, rationales, purchase)
     write_rows(folder / artifacts.REPLIES, Reply, rows)
     write_rows(folder / artifacts.RATIONALES, Rationale, rationales)
-    return figures
+    return {**figures, "planned": planned}
 
 
 def check(teacher: Teacher, budget: Budget, with_key: bool) -> None:
@@ -59,6 +82,8 @@ def check(teacher: Teacher, budget: Budget, with_key: bool) -> None:
     """
     provider = providers.get(teacher.provider, "teacher.provider")(teacher, [])
     tariff_of(teacher, budget)
+    if teacher.batch and provider.batches is None:
+        raise UserError("teacher.batch", f"provider {provider.family} has no batch API", "leave teacher.batch out")
 
     async def opened() -> None:
         await provider.open()
@@ -74,15 +99,35 @@ def _chosen(pool: Sequence[Question], select: Path) -> list[Question]:
     return [by_id[key] for key in sorted(ranks, key=lambda key: (ranks[key] is None, ranks[key] or 0))]
 
 
-def _buy(
-    jobs: Sequence[Job], provider: Provider, ledger: Ledger, store: ReplyStore, terms: Terms, teacher: Teacher
-) -> Purchase:
-    known = store.get(job.hash for job in jobs)
+def _buy(shop: _Shop, jobs: Sequence[Job]) -> Purchase:
+    """Fetch what earlier processes paid for and lost, then ask for what the store lacks."""
+    known = shop.store.get(job.hash for job in jobs)
     wanted = list({job.hash: job for job in jobs if job.hash not in known}.values())
     if not wanted:
         return Purchase()
-    with progress("asking the teacher", len(wanted)) as tick:
-        return asyncio.run(Buyer(provider, ledger, store, terms, teacher).buy(wanted, tick))
+    with Desk(shop.ledger.database) as desk:
+        return asyncio.run(_ask(shop, desk, wanted))
+
+
+async def _ask(shop: _Shop, desk: Desk, wanted: Sequence[Job]) -> Purchase:
+    provider, teacher = shop.provider, shop.teacher
+    parts = (provider, desk, shop.ledger, shop.store, shop.terms, teacher)
+    await provider.open()
+    try:
+        if teacher.keep_at_provider:
+            await recover(provider, desk, shop.ledger, shop.store)
+        if provider.batches is not None and not teacher.batch:
+            left = await BatchBuyer(*parts).buy([], lambda done=1: None)
+            if left.stopped is not None:
+                return left
+        stored = await desk.do(shop.store.get, [job.hash for job in wanted])
+        left_to_ask = [job for job in wanted if job.hash not in stored]
+        if not left_to_ask:
+            return Purchase()
+        with progress("asking the teacher", len(left_to_ask)) as tick:
+            return await (BatchBuyer if teacher.batch else Buyer)(*parts).buy(left_to_ask, tick)
+    finally:
+        await provider.close()
 
 
 def _check(jobs: Sequence[Job], stored: dict[str, StoredReply], purchase: Purchase, terms: Terms) -> None:
@@ -97,12 +142,12 @@ def _check(jobs: Sequence[Job], stored: dict[str, StoredReply], purchase: Purcha
         reason = next(iter(purchase.failed.values()))
         problem = f"none of {len(purchase.failed)} requests was answered; the first one's reason: {reason}"
         raise UserError("teacher.provider", problem, "mend that and run again")
-    cap = (purchase.exhausted or "queries").removesuffix("_micros")
-    problem = f"run {terms.scope!r} has too little left for the worst case of one request"
-    raise UserError(f"budget.{cap}", problem, "raise the cap, lower teacher.max_output_tokens, or use a new run name")
+    problem = f"run {terms.payer.run!r} has too little left for the worst case of one request"
+    cure = "raise the cap, lower teacher.max_output_tokens, or use a new run name"
+    raise UserError(f"budget.{purchase.exhausted or 'queries'}", problem, cure)
 
 
-def _reply(job: Job, found: StoredReply, provider: Provider, scope: str) -> Reply:
+def _reply(job: Job, found: StoredReply, provider: Provider, run: str) -> Reply:
     return Reply(
         question_id=job.question.id,
         sample=job.request.sample,
@@ -115,33 +160,32 @@ def _reply(job: Job, found: StoredReply, provider: Provider, scope: str) -> Repl
         output_tokens=found.output_tokens,
         usd_micros=found.usd_micros,
         # Whoever paid first, this run is asked again after a crash: who paid decides, not when.
-        stored=found.scope != scope,
+        stored=found.run != run,
+        served_model=found.served_model,
+        reply_id=found.reply_id,
     )
 
 
 def _figures(
-    jobs: Sequence[Job],
-    rows: Sequence[Reply],
-    rationales: Sequence[Rationale],
-    purchase: Purchase,
-    ledger: Ledger,
-    terms: Terms,
+    shop: _Shop, jobs: Sequence[Job], rows: Sequence[Reply], rationales: Sequence[Rationale], purchase: Purchase
 ) -> dict[str, Any]:
-    spent = ledger.total(terms.scope)
+    payer, tariff = shop.terms.payer, shop.terms.tariff
+    spent = shop.ledger.total(payer)
     have = {row.request_hash for row in rows}
     missing = [job for job in jobs if job.hash not in have]
     failed = [job for job in missing if job.hash in purchase.failed]
     return {
-        "provider": rows[0].provider,
-        "model": terms.tariff.model,
+        "provider": shop.provider.family,
+        "model": tariff.model,
         "queries": spent.queries,
         "input_tokens": spent.input_tokens,
         "output_tokens": spent.output_tokens,
         "usd": dollars(spent.usd_micros),
-        "price_source": terms.tariff.source,
-        "attempts": ledger.outcomes(terms.scope),
+        "price_source": tariff.source,
+        "attempts": shop.ledger.outcomes(payer.run),
         "replies": len(rows),
         "from_store": sum(row.stored for row in rows),
+        "served_by": dict(sorted(Counter(row.served_model for row in rows if row.served_model).items())),
         "failed": [
             {"question": job.question.id, "sample": job.request.sample, "reason": purchase.failed[job.hash]}
             for job in failed
@@ -149,4 +193,5 @@ def _figures(
         "unasked": len(missing) - len(failed),
         "rationales": dict(sorted(Counter(row.reason or KEPT for row in rationales).items())),
         "exhausted": purchase.exhausted is not None,
+        "ended_by": purchase.exhausted,
     }

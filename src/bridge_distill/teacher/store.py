@@ -10,28 +10,33 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bridge_distill.teacher.budget import Usage
-from bridge_distill.teacher.database import Database
+from bridge_distill.teacher.database import Database, as_text
 from bridge_distill.teacher.ledger import Ledger
 from bridge_distill.teacher.providers import Answer, Provider, Request
 
 _BATCH = 500
+# A reply that was paid for is kept, whatever its text holds.
+INSERT_REPLY = """INSERT INTO replies VALUES (?, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?,
+    CAST(? AS TEXT), CAST(? AS TEXT)) ON CONFLICT DO NOTHING"""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredReply:
-    """A reply as it was paid for; ``scope`` is the run that paid."""
+    """A reply as it was paid for; ``run`` is the run that paid, ``served_model`` who the provider says answered."""
 
-    scope: str
+    run: str
     text: str
     finish: str
     input_tokens: int
     output_tokens: int
     usd_micros: int
+    served_model: str
+    reply_id: str
 
 
 def identity(provider: Provider, request: Request) -> str:
     """Canonical JSON of everything that decides a reply: provider, model, messages, decoding, sample."""
-    return _canonical(
+    return canonical(
         {
             "provider": provider.family,
             "model": provider.model,
@@ -67,27 +72,41 @@ class ReplyStore:
         with self.database.transaction() as link:
             usd_micros = ledger.settle(attempt, usage)
             link.execute(
-                "INSERT INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                INSERT_REPLY,
                 (
                     request_hash(identity),
                     datetime.now(UTC).isoformat(timespec="milliseconds"),
                     attempt,
                     identity,
-                    answer.text,
-                    answer.finish,
+                    as_text(answer.text),
+                    as_text(answer.finish),
                     usage.input_tokens,
                     usage.output_tokens,
                     usd_micros,
+                    as_text(answer.model),
+                    as_text(answer.id),
                 ),
             )
 
+    def remember_plan(self, run: str, hashes: Iterable[str], plan: dict[str, Any]) -> dict[str, Any]:
+        """The plan that these requests of a run were first begun with: this one, if none is there."""
+        digest = hashlib.sha256("\n".join(hashes).encode("ascii")).hexdigest()
+        with self.database.transaction() as link:
+            row = (run, digest, datetime.now(UTC).isoformat(timespec="milliseconds"), json.dumps(plan))
+            link.execute("INSERT INTO plans VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", row)
+            query = "SELECT plan FROM plans WHERE run = ? AND digest = ?"
+            found: dict[str, Any] = json.loads(link.execute(query, (run, digest)).fetchone()["plan"])
+            return found
+
     def _get(self, hashes: list[str]) -> dict[str, StoredReply]:
         marks = ", ".join("?" * len(hashes))
-        query = f"""SELECT r.request_hash, a.scope, r.text, r.finish, r.input_tokens, r.output_tokens, r.usd_micros
-            FROM replies r JOIN attempts a ON a.id = r.attempt WHERE r.request_hash IN ({marks})"""  # noqa: S608
+        query = f"""SELECT r.request_hash, a.run, r.text, r.finish, r.input_tokens, r.output_tokens, r.usd_micros,
+            r.served_model, r.reply_id FROM replies r JOIN attempts a ON a.id = r.attempt
+            WHERE r.request_hash IN ({marks})"""  # noqa: S608
         return {row[0]: StoredReply(*row[1:]) for row in self.database.rows(query, *hashes)}
 
 
-def _canonical(value: dict[str, Any]) -> str:
+def canonical(value: dict[str, Any]) -> str:
+    """JSON that is the same for the same value."""
     # Escaped to ASCII, so that any text, half a surrogate pair included, has a canonical form.
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
