@@ -20,6 +20,7 @@ from bridge_distill import practice, prompts
 from bridge_distill.config import Compute, Shrink
 from bridge_distill.models.generate import Decoding, generate
 from bridge_distill.models.load import Model, cut, load
+from bridge_distill.models.runtime import gemm_rate
 
 BATCH = 32
 
@@ -48,16 +49,6 @@ def peer(model: Model, asked: list[str], tokens: int) -> float:
     started = time.perf_counter()
     write(chats, batch_size=BATCH, max_new_tokens=tokens, do_sample=False)
     return time.perf_counter() - started
-
-
-def gemm_rate() -> float:
-    """Float32 operations a second."""
-    left, right = torch.randn(1024, 1024), torch.randn(1024, 1024)
-    left @ right
-    started = time.perf_counter()
-    for _ in range(20):
-        left @ right
-    return 20 * 2 * 1024**3 / (time.perf_counter() - started)
 
 
 def main() -> None:

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import openai
+
 from bridge_distill.config import Budget, Teacher
 from bridge_distill.teacher import teach
 from bridge_distill.teacher.providers import providers
@@ -49,7 +51,9 @@ def _die_at_statement(number: int) -> None:
 
 def main() -> None:
     """Fork one child a line."""
-    providers.names()  # finds every provider, so that the children need not
+    # Imported here, so that no child need: the providers, and what the SDK imports when it is first used.
+    providers.names()
+    assert openai.AsyncOpenAI(api_key="unused").chat.completions
     for line in sys.stdin:
         child = os.fork()
         if child == 0:

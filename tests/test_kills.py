@@ -15,13 +15,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from bridge_distill.config import Teacher
 from bridge_distill.teacher import serve
+from bridge_distill.teacher.budget import Payer
 from bridge_distill.teacher.database import Database
 from bridge_distill.teacher.ledger import Ledger
 from bridge_distill.teacher.loopback import Billed, Fault, Server
 from bridge_distill.teacher.providers import Request
 from bridge_distill.teacher.reconcile import Word, ask_provider, take_words
-from classroom import KEY_ENV, PRICE, Place, answer, questions
+from classroom import KEY_ENV, PRICE, Place, answer, billed, questions, times_billed
 
 KILLS = 300
 QUESTIONS = 200
@@ -144,7 +146,6 @@ def test_three_hundred_kills_lose_no_reply_bill_none_twice_and_leave_equal_books
                 if kills % 20 == 0:
                     close_what_was_not_billed(store, server)
             assert code == 0
-            print(len(places), kills)
         hostility.kill_after, server.office.fault = None, None
         with Database(store) as database:
             ask_provider(Teacher.model_validate(teacher), database)
@@ -168,3 +169,52 @@ def check_books(store: Path, books: list[Billed]) -> None:
     assert 0 <= total.usd_micros - real.usd_micros <= len(books)
     found_at_once = Counter(row["request_hash"] for row in settled if not row["note"])
     assert max(found_at_once.values()) == 1
+
+
+def test_two_processes_at_concurrency_64_share_a_store_and_a_cap(tmp_path: Path) -> None:
+    store, pool, codes = tmp_path / "store.sqlite", questions(400), []
+    with lives() as one, lives() as other, serve(answer, latency=0.02) as server:
+        teacher = settings(server, concurrency=64, keep_at_provider=False)
+
+        def run(found: Lives, name: str, order: int) -> None:
+            place = Place(tmp_path / name, pool[::order])
+            life = {"root": str(place.root), "store": str(store), "run": name, "teacher": teacher}
+            codes.append(found.live({**life, "budget": {"queries": 400, "store": {"queries": 300, "usd": 1}}}))
+
+        # The one begins where the other ends, so that both pay, and meet.
+        threads = [threading.Thread(target=run, args=args) for args in ((one, "up", 1), (other, "down", -1))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(120)
+        assert not any(thread.is_alive() for thread in threads)
+        books = server.books
+    assert codes == [0, 0]
+    assert len(books) == 300
+    assert max(times_billed(books).values()) == 1
+    with Database(store) as database:
+        ledger = Ledger(database)
+        total = ledger.total(Payer(""), "store")
+        runs = [ledger.total(Payer(name)).queries for name in ("up", "down")]
+    assert total.queries == sum(runs) == 300
+    assert (total.input_tokens, total.output_tokens) == (billed(books).input_tokens, billed(books).output_tokens)
+    assert min(runs) > 0
+
+
+def test_the_same_questions_in_two_processes_are_paid_for_once(tmp_path: Path) -> None:
+    store, codes = tmp_path / "store.sqlite", []
+    with lives() as one, lives() as other, serve(answer, latency=0.05) as server:
+        teacher = settings(server, concurrency=8, keep_at_provider=False)
+
+        def run(found: Lives, name: str) -> None:
+            place = Place(tmp_path / name, questions(60))
+            life = {"root": str(place.root), "store": str(store), "run": name, "teacher": teacher}
+            codes.append(found.live({**life, "budget": {"queries": 100}}))
+
+        threads = [threading.Thread(target=run, args=args) for args in ((one, "first"), (other, "second"))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(120)
+        assert codes == [0, 0]
+        assert sorted(times_billed(server.books).values()) == [1] * 60

@@ -58,7 +58,7 @@ def ledger_export(
     from bridge_distill.teacher.outfile import check_out, new_file
 
     place = find_place(path)
-    check_out(out, (".jsonl", ".csv"), force)
+    check_out(out, (".jsonl", ".csv"), force, place.store)
     with place.reading() as database, new_file(out) as stream, contextlib.closing(attempts(database)) as rows:
         if out.suffix == ".csv":
             writer = csv.DictWriter(stream, FIELDS, lineterminator="\n")
@@ -89,9 +89,9 @@ def ledger_reconcile(
     from bridge_distill.place import find_place
     from bridge_distill.teacher.account_words import open_in_words, passed, reconciled_in_words
     from bridge_distill.teacher.database import Database
+    from bridge_distill.teacher.giving_up import prepare
     from bridge_distill.teacher.ledger import Ledger
-    from bridge_distill.teacher.reconcile import ask_providers
-    from bridge_distill.teacher.user_word import prepare, read_words, take_words
+    from bridge_distill.teacher.reconcile import ask_providers, read_words, take_words
 
     place, words = find_place(path), read_words(billed or [], not_billed or [])
     with place.reading() as database:
@@ -122,7 +122,7 @@ def replies_export(
     from bridge_distill.teacher.outfile import check_out, new_file
 
     place = find_place(path)
-    check_out(out, (".jsonl",), force)
+    check_out(out, (".jsonl",), force, place.store)
     with place.reading() as database:
         place.check_run(database, run)
         if model is not None and model not in (models := models_of(database)):

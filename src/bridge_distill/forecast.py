@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
-import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bridge_distill import artifacts, data, teacher
 from bridge_distill.config import Run
-from bridge_distill.engine.stage import RECORD
+from bridge_distill.engine.stage import RECORD, Stage
 from bridge_distill.models.bases import EMBEDDED
-from bridge_distill.pipeline import affordable, arm_scope, scorer, stages
+from bridge_distill.models.runtime import gemm_rate
+from bridge_distill.pipeline import arm_scope, scorer, stages
 from bridge_distill.records import Question
 from bridge_distill.runfile import RunFile
 
@@ -29,42 +31,64 @@ def forecast(file: RunFile) -> dict[str, Any]:
     """Cost of the teacher (see ``teacher.plan``), seconds and bytes to come, and the stages that are done.
 
     ``arms`` holds the same for each arm that asks other questions or another teacher than the run does.
+    Sources are read once and never held, however many arms draw from them.
     """
     run = file.run
     folder = run.runs / run.name
-    apart = {name: arm for name, arm in file.arms.items() if _bought(arm) != _bought(run)}
-    return {
-        "run": run.name,
-        **_forecast(run, run.name, folder, len(file.arms)),
-        "arms": {name: _forecast(arm, arm_scope(run, name), folder / "arms" / name, 0) for name, arm in apart.items()},
-    }
-
-
-def _bought(run: Run) -> list[dict[str, Any]]:
-    """What decides which replies a run buys."""
-    return [stage.settings for stage in stages(run, "") if stage.name in ("data", "score", "select", "teach")]
-
-
-def _forecast(run: Run, scope: str, folder: Path, arms: int) -> dict[str, Any]:
-    names = [stage.name for stage in stages(run, scope)]
-    done = [name for name in names if (folder / name / RECORD).exists()]
+    plan = stages(run, run.name)
+    plans = {name: stages(arm, arm_scope(run, name)) for name, arm in file.arms.items()}
     with tempfile.TemporaryDirectory() as spare:
-        at = folder / "data"
-        if "data" not in done:
-            at = Path(spare)
-            data.freeze(run.data, at)
-        pool, test = artifacts.train_questions(at), artifacts.test_questions(at)
-        asked, basis = _asked(run, pool, at, folder, done)
+        pools = _Pools(Path(spare))
+        return {
+            "run": run.name,
+            **_forecast(run, run.name, plan, folder, len(plans), pools),
+            "arms": {
+                name: _forecast(file.arms[name], arm_scope(run, name), apart, folder / "arms" / name, 0, pools)
+                for name, apart in plans.items()
+                if _bought(apart) != _bought(plan)
+            },
+        }
+
+
+class _Pools:
+    """The pools of a run and its arms, by the settings of their data stages."""
+
+    def __init__(self, spare: Path) -> None:
+        self._spare = spare
+        self._read: dict[str, data.Pool] = {}
+
+    def of(self, run: Run, stage: Stage, folder: Path, done: bool) -> data.Pool:
+        """The pool that the data stage left in ``folder``, or will leave."""
+        key = json.dumps(stage.settings, sort_keys=True)
+        if key not in self._read:
+            scratch = self._spare / str(len(self._read))
+            scratch.mkdir()
+            self._read[key] = data.frozen_pool(folder) if done else data.open_pool(run.data, scratch)
+        return self._read[key]
+
+
+def _bought(plan: Sequence[Stage]) -> list[Mapping[str, Any]]:
+    """What decides which replies a run buys."""
+    return [stage.settings for stage in plan if stage.name in ("data", "score", "select", "teach")]
+
+
+def _forecast(run: Run, scope: str, plan: Sequence[Stage], folder: Path, arms: int, pools: _Pools) -> dict[str, Any]:
+    names = [stage.name for stage in plan]
+    done = [name for name in names if (folder / name / RECORD).exists()]
+    pool = pools.of(run, plan[names.index("data")], folder / "data", "data" in done)
+    asked, basis = _asked(run, pool, folder, done)
+    paid = asked if isinstance(asked, int) else len(asked)
     assert run.store is not None  # the run file's reader filled it in
     return {
-        "pool": len(pool),
-        "test": len(test),
-        "questions": len(asked),
+        "pool": pool.size,
+        "test": pool.test,
+        "rejected": pool.rejected,
+        "questions": paid,
         "basis": basis,
-        "teacher": teacher.plan(run.teacher, run.budget, scope, asked, len(pool), run.store),
+        "teacher": teacher.plan(run.teacher, run.budget, scope, pool, pool.size, asked, run.store),
         "done": done,
         "to_do": [name for name in names if name not in done],
-        "seconds": _seconds(run, pool, test, len(asked), done, arms),
+        "seconds": _seconds(run, pool, paid, done, arms),
         "disk_bytes": _disk(run),
     }
 
@@ -79,76 +103,95 @@ def in_words(found: dict[str, Any]) -> str:
 
 def _lines(found: dict[str, Any]) -> list[str]:
     cost = found["teacher"]
-    price, expected, worst = cost["price"], cost["expected"], cost["worst"]
+    price, mode = cost["price"], cost["modes"][cost["mode"]]
     priced = "none"
     if price:
         priced = f"${price['input']} in, ${price['output']} out for a million tokens ({cost['price_source']})"
-    caps = ", ".join(f"{name} {cap}" for name, cap in cost["caps"].items() if cap is not None)
+    left_out = ", ".join(f"{number} {reason}" for reason, number in found["rejected"].items())
+    until = f", until budget.{mode['stopped_by']} stops it" if mode["stopped_by"] else ""
     seconds, disk = found["seconds"], found["disk_bytes"]
     return [
         f"  {found['pool']} training and {found['test']} test questions",
+        *([f"  left out of training: {left_out}"] if left_out else []),
         f"  teacher {cost['model']}, price {priced}",
-        f"  to ask: {cost['requests']} requests about {found['questions']} questions ({found['basis']})",
+        f"  to ask: {mode['requests']} requests about {found['questions']} questions ({found['basis']}){until}",
         f"  already bought: {cost['from_store']} replies",
-        f"  expected: {expected['input_tokens']} + {expected['output_tokens']} tokens, ${expected['usd']}",
-        f"  at most:  {worst['input_tokens']} + {worst['output_tokens']} tokens, ${worst['usd']}",
-        f"  caps: {caps}; spent by this run so far: ${cost['spent']['usd']}",
+        *_mode_lines(cost),
+        *_cap_lines(cost),
         f"  time here: about {seconds / 60:.0f} minutes" if seconds is not None else "  time: unknown for these bases",
         f"  disk: at most {disk / 1e9:.1f} GB" if disk is not None else "  disk: unknown for these bases",
         f"  done: {', '.join(found['done']) or 'nothing yet'}; to do: {', '.join(found['to_do']) or 'nothing'}",
     ]
 
 
-def _asked(run: Run, pool: list[Question], at: Path, folder: Path, done: list[str]) -> tuple[list[Question], str]:
-    """The questions to price: the chosen ones, or, before they are chosen, the longest as a bound."""
+def _mode_lines(cost: dict[str, Any]) -> list[str]:
+    """What the way of asking that is set comes to, and the other way, where the provider has one."""
+    mode = cost["modes"][cost["mode"]]
+    lines = [f"  expected: {_spent(mode['expected'])}", f"  at most:  {_spent(mode['worst'])}"]
+    if mode["seconds_at_limits"] is not None:
+        lines.append(f"  the teacher's rate limits take at least {mode['seconds_at_limits'] / 60:.0f} minutes")
+    for name, other in cost["modes"].items():
+        if name != cost["mode"]:
+            way = "in batches" if name == "batch" else "one request at a time"
+            expected, worst = other["expected"]["usd"], other["worst"]["usd"]
+            lines.append(f"  {way} instead: {other['requests']} requests, expected ${expected}, at most ${worst}")
+    return lines
+
+
+def _spent(spend: dict[str, Any]) -> str:
+    return f"{spend['input_tokens']} + {spend['output_tokens']} tokens, ${spend['usd']}"
+
+
+def _cap_lines(cost: dict[str, Any]) -> list[str]:
+    lines = []
+    for level, caps in cost["caps"].items():
+        told = ", ".join(f"{name} {cap}" for name, cap in caps.items() if cap is not None)
+        spent = f"${cost['spent'][level]['usd']}"
+        if level == "run":
+            lines.append(f"  caps: {told}; spent by this run so far: {spent}")
+        elif told:
+            lines.append(f"  caps of the {level}: {told}; spent so far: {spent}")
+    return lines
+
+
+def _asked(run: Run, pool: data.Pool, folder: Path, done: list[str]) -> tuple[Sequence[Question] | int, str]:
+    """The chosen questions, best first, or, before they are chosen, how many they will be."""
     if "select" in done:
-        by_id = {question.id: question for question in pool}
         chosen = sorted((c for c in artifacts.choices(folder / "select") if c.chosen), key=lambda c: c.rank or 0)
+        wanted = {choice.question_id for choice in chosen}
+        by_id = {question.id: question for question in pool if question.id in wanted}
         return [by_id[choice.question_id] for choice in chosen], "those chosen"
-    longest = sorted(pool, key=lambda question: -len(question.text))
-    return longest[: affordable(run, at)], "not chosen yet, so priced as the longest"
+    queries = teacher.most_queries(run.budget, pool.size)
+    affordable = pool.size if queries is None else max(1, queries // run.teacher.samples)
+    return min(affordable, pool.size), "not chosen yet, so expected as the average and bounded by the longest"
 
 
-def _seconds(
-    run: Run, pool: list[Question], test: list[Question], paid: int, done: list[str], arms: int
-) -> float | None:
+def _seconds(run: Run, pool: data.Pool, paid: int, done: list[str], arms: int) -> float | None:
     """Rough seconds of the stages to come: operations over the GEMM rate measured now; arms count like a student."""
     reader, _ = scorer(run)
     names = {reader, run.student.base, *([run.assistant.base] if run.assistant else [])}
     if not names <= EMBEDDED.keys():
         return None
     size = {name: TRIMMED * EMBEDDED[name].parameters for name in names}
-    prompt = sum(len(question.text) for question in pool) / len(pool) / SIGNS_PER_TOKEN + 30
+    prompt = pool.mean_length() / SIGNS_PER_TOKEN + 30
     reply = run.teacher.max_words * TOKENS_PER_WORD / 2
     layers = run.student.shrink.layers
     share = (layers if isinstance(layers, int) else len(layers)) / 30 if layers else 1.0
     student = size[run.student.base] * share
-    steps = run.student.steps or (run.student.epochs or 3) * len(pool) / run.student.batch
+    steps = run.student.steps or (run.student.epochs or 3) * pool.size / run.student.batch
     work = {
-        "score": 2 * size[reader] * len(pool) * (prompt + run.score.draft_tokens) / READING_SHARE,
+        "score": 2 * size[reader] * pool.size * (prompt + run.score.draft_tokens) / READING_SHARE,
         "student": 6 * student * steps * run.student.batch * (prompt + reply) / TRAINING_SHARE * (1 + arms),
-        "evaluate/base": 2 * size[run.student.base] * len(test) * (prompt + reply) / WRITING_SHARE,
-        "evaluate/student": 2 * student * len(test) * (prompt + reply) / WRITING_SHARE * (1 + arms),
+        "evaluate/base": 2 * size[run.student.base] * pool.test * (prompt + reply) / WRITING_SHARE,
+        "evaluate/student": 2 * student * pool.test * (prompt + reply) / WRITING_SHARE * (1 + arms),
     }
     if run.assistant is not None and run.tutor is not None:
         helper = size[run.assistant.base]
         work["assistant"] = 6 * helper * run.assistant.epochs * paid * (prompt + reply) / TRAINING_SHARE
-        work["tutor"] = 2 * helper * len(pool) * run.tutor.samples * (prompt + reply) / WRITING_SHARE
-        work["evaluate/assistant"] = 2 * helper * len(test) * (prompt + reply) / WRITING_SHARE
+        work["tutor"] = 2 * helper * pool.size * run.tutor.samples * (prompt + reply) / WRITING_SHARE
+        work["evaluate/assistant"] = 2 * helper * pool.test * (prompt + reply) / WRITING_SHARE
     left = sum(operations for stage, operations in work.items() if stage not in done)
-    return round(left / _gemm_rate(), 1)
-
-
-def _gemm_rate() -> float:
-    """Operations a second of a 1024 x 1024 float32 product on this CPU."""
-    import torch
-
-    left, right = torch.randn(1024, 1024), torch.randn(1024, 1024)
-    left @ right
-    started = time.perf_counter()
-    for _ in range(10):
-        left @ right
-    return 10 * 2 * 1024**3 / (time.perf_counter() - started)
+    return round(left / gemm_rate(), 1)
 
 
 def _disk(run: Run) -> int | None:

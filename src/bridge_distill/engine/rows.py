@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -55,11 +54,21 @@ def iterate_rows(path: Path, record: type[Record], kept: NDArray[np.bool_] | Non
 
 
 def batches(path: Path, schema: pa.Schema, kept: NDArray[np.bool_] | None = None) -> Iterator[pa.RecordBatch]:
-    """The columns of ``schema`` of the rows that ``iterate_rows`` gives."""
+    """The columns of ``schema`` of the rows that ``iterate_rows`` gives; one that the file lacks is null."""
     start = 0
-    for batch in ds.dataset(path, schema=schema, format="parquet").to_batches(batch_size=BATCH):
-        yield batch if kept is None else batch.filter(pa.array(kept[start : start + len(batch)]))
-        start += len(batch)
+    # Reading ahead would take in the whole file while its first rows are worked on.
+    with pq.ParquetFile(path, pre_buffer=False) as file:
+        found = [name for name in schema.names if name in file.schema_arrow.names]
+        for read in file.iter_batches(BATCH, columns=found, use_threads=False):
+            batch = _completed(read, schema)
+            yield batch if kept is None else batch.filter(pa.array(kept[start : start + len(batch)]))
+            start += len(batch)
+
+
+def _completed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    found = set(batch.schema.names)
+    columns = [batch[field.name] if field.name in found else pa.nulls(len(batch), field.type) for field in schema]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _batch(rows: Sequence[Any], schema: pa.Schema) -> pa.RecordBatch:

@@ -72,7 +72,9 @@ def _teach(stage: str, run: RunFolder, summary: dict[str, Any]) -> tuple[str, li
     if bill.get("failed"):
         notes.append(f"{words.counted(bill['failed'], 'request')} failed")
     if bill.get("unasked"):
-        notes.append(f"{words.count(bill['unasked'])} left unasked{', budget spent' if bill.get('exhausted') else ''}")
+        cap = f"budget.{bill['ended_by']}" if bill.get("ended_by") else "budget"
+        spent = f", {cap} spent" if bill.get("exhausted") else ""
+        notes.append(f"{words.count(bill['unasked'])} left unasked{spent}")
     return words.count(bill.get("replies", 0)), notes + _kept(summary, "expert")
 
 

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import shlex
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from bridge_distill.report.coverage import Pool, read_pool
 from bridge_distill.report.examples import side_by_side
 from bridge_distill.report.flow import flow
 from bridge_distill.report.folder import RunFolder, graded, open_run, write_text
+from bridge_distill.report.spending import spendings
 from bridge_distill.report.summary import write_summary
 from bridge_distill.report.training import curves
 from bridge_distill.report.verdict import comparisons, headline
@@ -23,7 +25,8 @@ from bridge_distill.report.verdict import comparisons, headline
 CHOSEN_ROWS = 200
 REJECTED_ROWS = 50
 CELL_CHARACTERS = 300
-SECRETS = re.compile(r"api_?key|token$|secret|password", re.IGNORECASE)
+SECRETS = re.compile(r"api_?key|key_command|token$|secret|password", re.IGNORECASE)
+SECRET_VALUE = re.compile(r"((?:api_?key|key_command|token|secret|password)\s*[=:]\s*).*", re.IGNORECASE | re.DOTALL)
 HIDDEN = "(hidden)"
 
 
@@ -48,6 +51,7 @@ def _content(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
         "comparisons": comparisons(summary),
         "labels": {model.key: model.label for model in models},
         "flow": flow(run, summary),
+        "bills": spendings(summary),
         "chosen": [] if pool is None else pool.picked(),
         "chosen_rows": CHOSEN_ROWS,
         "sampled": None if pool is None else len(pool.drawn()),
@@ -96,18 +100,24 @@ def _facts(run: RunFolder) -> dict[str, Any]:
     records = list(run.records())
     versions = {name: str(version) for _, record in records for name, version in (record.get("versions") or {}).items()}
     config = _without_secrets(run.facts.get("config") or {})
-    command = re.sub(
-        r"((?:api_?key|secret|password)\s*[=:]\s*)\S+", rf"\1{HIDDEN}", str(run.facts.get("command") or "")
-    )
     return {
         "config": yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
-        "command": command,
+        "command": _command(str(run.facts.get("command") or "")),
         "seed": config.get("seed"),
         "versions": versions,
         "commits": sorted({str(record["commit"]) for _, record in records if record.get("commit")}),
         "finished": max((str(record.get("finished_at") or "") for _, record in records), default=""),
         "records": [(folder, record.get("seconds"), record.get("peak_memory_bytes")) for folder, record in records],
     }
+
+
+def _command(line: str) -> str:
+    """A command without the values of secret settings, each of which reaches to the end of its argument."""
+    try:
+        arguments = shlex.split(line)
+    except ValueError:
+        return HIDDEN
+    return shlex.join(SECRET_VALUE.sub(rf"\1{HIDDEN}", argument) for argument in arguments)
 
 
 def _without_secrets(value: Any) -> Any:

@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,11 @@ import numpy as np
 
 from bridge_distill import artifacts
 from bridge_distill.records import Rationale
+from bridge_distill.report.bill import bill
 from bridge_distill.report.folder import Graded, RunFolder, arm_key, graded, open_run, write_text
 from bridge_distill.statistics import interval, minimum_detectable, paired_difference
 
 COUNTS = ("train", "test", "rejected", "beyond_limit")
-BILL = ("queries", "input_tokens", "output_tokens", "usd", "from_store", "unasked", "exhausted")
 TRAINING = ("parameters", "trained_parameters", "megabytes", "examples", "too_long", "steps", "tokens")
 
 
@@ -45,7 +44,7 @@ def summarise(run_folder: Path) -> dict[str, Any]:
         "models": {model.key: _scores(model) for model in models},
         "differences": _differences(models),
         "chosen": _chosen(run),
-        "teacher": _bill(run),
+        "teacher": bill(run),
         "rationales": _rationales(run),
         "assistant": _training(run, "assistant"),
         "student": _training(run, "student"),
@@ -97,23 +96,6 @@ def _chosen(run: RunFolder, arm: str | None = None) -> int | None:
     return None if folder is None else sum(choice.chosen for choice in artifacts.choices(folder))
 
 
-def _bill(run: RunFolder, arm: str | None = None) -> dict[str, Any]:
-    folder = run.folder("teach", arm)
-    if folder is None:
-        return {}
-    figures = run.figures("teach", arm)
-    replies = artifacts.replies(folder)
-    stored = sum(reply.usd_micros for reply in replies if reply.stored)
-    return {
-        **{key: figures[key] for key in BILL if key in figures},
-        "failed": len(figures.get("failed", [])),
-        "replies": len(replies),
-        "questions": len({reply.question_id for reply in replies}),
-        # Earlier runs paid for these: they are no part of this run's usd, but of what its replies cost.
-        "usd_from_store": f"{Decimal(stored).scaleb(-6):f}",
-    }
-
-
 def _rationales(run: RunFolder, arm: str | None = None) -> dict[str, Any]:
     authors = {"teach": "expert", "tutor": "assistant"}
     folders = {author: run.folder(stage, arm) for stage, author in authors.items()}
@@ -141,7 +123,7 @@ def _arm(run: RunFolder, arm: str) -> dict[str, Any]:
         "same_replies": run.shares("teach", arm),
         "assistant": "assistant" in run.stages(arm),
         "chosen": _chosen(run, arm),
-        "teacher": _bill(run, arm),
+        "teacher": bill(run, arm),
         "rationales": _rationales(run, arm),
         "student": _training(run, "student", arm),
     }

@@ -22,7 +22,7 @@ def headline(summary: dict[str, Any]) -> str:
     arm = next((arm for arm in summary.get("arms", {}) if arm in summary.get("differences", {})), None)
     if arm is not None:
         sentence += f"; {_arm_clause(arm, summary)}"
-    return sentence[0].upper() + sentence[1:] + "."
+    return words.capital(sentence) + "."
 
 
 def comparisons(summary: dict[str, Any]) -> list[str]:

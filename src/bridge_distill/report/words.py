@@ -27,6 +27,11 @@ def counted(value: int, noun: str) -> str:
     return f"{count(value)} {noun}{'' if value == 1 else 's'}"
 
 
+def capital(text: str) -> str:
+    """A text with a capital at its start."""
+    return text[:1].upper() + text[1:]
+
+
 def parameters(value: float) -> str:
     """A number of parameters, ``14M``."""
     for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "K")):

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sqlite3
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from bridge_distill.config import Teacher
 from bridge_distill.engine.stage import say
+from bridge_distill.errors import UserError
 from bridge_distill.teacher.batch_books import Batch, BatchBooks
 from bridge_distill.teacher.batching import BatchBuyer
-from bridge_distill.teacher.budget import Limits, Payer
+from bridge_distill.teacher.budget import Limits, Payer, Usage
 from bridge_distill.teacher.database import Database
 from bridge_distill.teacher.desk import Desk
 from bridge_distill.teacher.ledger import Ledger, NotOpen, Terms
@@ -22,6 +25,17 @@ from bridge_distill.teacher.providers import Answer, Failure, Provider, provider
 from bridge_distill.teacher.store import ReplyStore
 
 AT_ONCE = 16
+# No request has ever used more; a typing error must not ruin the books.
+MOST_TOKENS = 10**9
+_BILLED = re.compile(r"([0-9]{1,18})=([0-9]{1,18}),([0-9]{1,18})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What the user says of one attempt: the tokens that were billed, or None for not billed."""
+
+    attempt: int
+    billed: Usage | None
 
 
 @dataclass(slots=True)
@@ -33,15 +47,20 @@ class Asked:
     silent: dict[int, str] = field(default_factory=dict)
 
 
-def ask_providers(teachers: Iterable[Teacher], database: Database, run: str | None = None) -> Asked:
-    """Fetch replies that the teachers' providers kept, and collect batches that nobody waits for, when they have ended.
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Attempts that the user's word closed, those of the rest accepted at their worst case, those billed above it."""
 
-    Needs no key where there is nothing to ask. Raises ``UserError`` where a provider cannot be asked at
-    all; what was heard by then is written down.
-    """
+    said: list[int]
+    accepted: list[int]
+    above: list[int]
+
+
+def ask_providers(teachers: Iterable[Teacher], database: Database, run: str | None = None) -> Asked:
+    """What ``ask_provider`` hears from several teachers."""
     asked = Asked()
     for teacher in teachers:
-        found = _ask_provider(teacher, database, run)
+        found = ask_provider(teacher, database, run)
         asked.settled += found.settled
         asked.collected += found.collected
         asked.silent |= found.silent
@@ -49,7 +68,12 @@ def ask_providers(teachers: Iterable[Teacher], database: Database, run: str | No
     return asked
 
 
-def _ask_provider(teacher: Teacher, database: Database, run: str | None) -> Asked:
+def ask_provider(teacher: Teacher, database: Database, run: str | None = None) -> Asked:
+    """Fetch replies that a teacher's provider kept, and collect batches that nobody waits for, when they have ended.
+
+    Needs no key where there is nothing to ask. Raises ``UserError`` where the provider cannot be asked at
+    all; what was heard by then is written down.
+    """
     provider = providers.get(teacher.provider, "teacher.provider")(teacher, [])
     ledger, store = Ledger(database), ReplyStore(database)
     batches = BatchBooks(ledger, store).uncollected(provider) if provider.batches is not None else []
@@ -126,3 +150,60 @@ def can_be_asked(row: sqlite3.Row) -> bool:
 def _askable(rows: Iterable[sqlite3.Row], provider: Provider) -> list[sqlite3.Row]:
     found = [row for row in rows if can_be_asked(row) and row["model"] == provider.model]
     return [row for row in found if json.loads(row["request"])["provider"] == provider.family]
+
+
+def read_words(billed: Sequence[str], not_billed: Sequence[int]) -> list[Word]:
+    """The user's words, ``billed`` ones as ``ID=INPUT,OUTPUT``; raises ``UserError`` for one that makes no sense."""
+    words = [_billed(text) for text in billed] + [Word(attempt, None) for attempt in not_billed]
+    for attempt, number in Counter(word.attempt for word in words).items():
+        if number > 1:
+            raise UserError(f"attempt {attempt}", "is spoken of twice", "say one thing of each attempt")
+    return words
+
+
+def check_words(ledger: Ledger, words: Sequence[Word], run: str | None = None) -> None:
+    """Raise ``UserError`` for a word about an attempt that is not open, or may still be under way elsewhere."""
+    open_ = {row["id"] for row in ledger.open_attempts(run)}
+    for word in words:
+        if word.attempt not in open_:
+            among = "" if run is None else f" in run {run!r}"
+            problem = f"is not open{among}, or is still under way"
+            raise UserError(
+                f"attempt {word.attempt}", problem, "bridge-distill ledger show --open lists those that are"
+            )
+
+
+def take_words(ledger: Ledger, words: Sequence[Word], accept_rest: bool, run: str | None = None) -> Closed:
+    """Close attempts as the user says, all or none; ``accept_rest`` closes all others at their worst case.
+
+    Raises ``UserError`` as ``check_words`` does.
+    """
+    above = []
+    with ledger.database.transaction():
+        check_words(ledger, words, run)
+        worst = {row["id"]: row for row in ledger.open_attempts(run)}
+        for word in words:
+            if word.billed is None:
+                ledger.release(word.attempt, "not billed, by the user's word", sent=True)
+                continue
+            ledger.doubt(word.attempt, "billed, by the user's word")
+            ledger.settle(word.attempt, word.billed)
+            row = worst[word.attempt]
+            if word.billed.input_tokens > row["worst_input_tokens"] or (
+                word.billed.output_tokens > row["worst_output_tokens"]
+            ):
+                above.append(word.attempt)
+        rest = sorted(worst.keys() - {word.attempt for word in words}) if accept_rest else []
+        for attempt in rest:
+            ledger.accept(attempt)
+    return Closed([word.attempt for word in words], rest, above)
+
+
+def _billed(text: str) -> Word:
+    match = _BILLED.fullmatch(text.strip())
+    if match is None:
+        raise UserError(f"--billed {text}", "is not ID=INPUT,OUTPUT", "write, say, --billed 17=120,256")
+    attempt, inputs, outputs = map(int, match.groups())
+    if max(inputs, outputs) > MOST_TOKENS:
+        raise UserError(f"--billed {text}", "is more than one request can use", "give the tokens of this attempt alone")
+    return Word(attempt, Usage(inputs, outputs))

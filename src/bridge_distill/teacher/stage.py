@@ -154,16 +154,21 @@ def _reply(job: Job, found: StoredReply, provider: Provider, run: str) -> Reply:
         request_hash=job.hash,
         provider=provider.family,
         model=provider.model,
-        text=found.text,
-        finish=found.finish,
+        text=_utf8(found.text),
+        finish=_utf8(found.finish),
         input_tokens=found.input_tokens,
         output_tokens=found.output_tokens,
         usd_micros=found.usd_micros,
         # Whoever paid first, this run is asked again after a crash: who paid decides, not when.
         stored=found.run != run,
-        served_model=found.served_model,
-        reply_id=found.reply_id,
+        served_model=_utf8(found.served_model),
+        reply_id=_utf8(found.reply_id),
     )
+
+
+def _utf8(text: str) -> str:
+    """Text that Parquet takes: half a surrogate pair becomes ``?``."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _figures(
