@@ -89,7 +89,7 @@ def _is_much(unit: str, bill: dict[str, Any]) -> bool:
 
 def _times(unit: str, bill: dict[str, Any]) -> str:
     charged, expected = _both(unit, bill)
-    return f"{charged / expected:.1f} times the expected" if expected else "none expected"
+    return f"{charged / expected:.1f} × expected" if expected else "none expected"
 
 
 def _both(unit: str, bill: dict[str, Any]) -> tuple[Decimal, Decimal]:
@@ -103,7 +103,7 @@ def _plan(bill: dict[str, Any]) -> Iterator[str]:
     planned = bill["planned"]
     stored = f"{_replies(planned['from_store'])} in the store already" if planned["from_store"] else ""
     if not _bought(bill):
-        yield f"Nothing had to be bought: {stored}." if stored else "Nothing was bought."
+        yield f"Nothing was bought{f': {stored}' if stored else ''}."
         return
     way = "sent one by one"
     if planned["mode"] == "batch":
@@ -114,10 +114,11 @@ def _plan(bill: dict[str, Any]) -> Iterator[str]:
     yield f"Lengths were expected by {basis}."
     if planned["price"] is None:
         yield "No price is known for this model, so it counts no US dollars."
-    before = planned["spent"]["run"]
-    if before["queries"]:
-        paid = f"{words.counted(before['queries'], 'request')} and {words.money(before['usd'])}"
-        yield f"{paid} were charged to the run before this plan: they count under its caps, but not in this table."
+    for level in dict.fromkeys(("run", *planned["caps"])):
+        before = planned["spent"][level]
+        if before["queries"]:
+            paid = f"{words.counted(before['queries'], 'request')} and {words.money(before['usd'])}"
+            yield f"{paid} were charged to the {level} before this plan: they count under its caps, not in this table."
 
 
 def _excess(bill: dict[str, Any]) -> Iterator[str]:
@@ -127,7 +128,7 @@ def _excess(bill: dict[str, Any]) -> Iterator[str]:
     much = {unit for unit in UNITS if _is_much(unit, bill)}
     if not much:
         return
-    units = ", ".join(f"{NAMES[unit]} {_times(unit, bill)}" for unit in UNITS if unit in much)
+    units = ", ".join(f"{NAMES[unit]} ({_times(unit, bill)})" for unit in UNITS if unit in much)
     yield f"Much more was charged than expected: {units}."
     for unit, what in (("output_tokens", "Replies"), ("input_tokens", "Prompts")):
         found, expected = _averages(unit, bill)
