@@ -145,6 +145,14 @@ def test_the_cap_that_ended_buying_is_named_at_its_level(tmp_path: Path) -> None
     assert "budget.study.input_tokens spent" in page.text, "the card of the flow says it too"
 
 
+def test_requests_without_a_reply_are_said_to_have_used_up_the_cap(tmp_path: Path) -> None:
+    page = bought(tmp_path, 4, once(Fault("reset", billed=True), 0), budget=Budget(queries=4))
+    assert "The cap budget.queries ended it: one more request might have passed it; 1 request was left unasked." in (
+        page.text
+    )
+    assert "1 request without a reply counts under it too." in page.text
+
+
 def test_a_batch_is_told_with_its_share_of_the_price(tmp_path: Path) -> None:
     half = Price(input=PRICE.input, output=PRICE.output, batch=Decimal("0.5"))
     page = bought(tmp_path, 3, batch=True, poll_seconds=0.01, prices={"m": half})

@@ -17,6 +17,8 @@ MUCH = Decimal("1.5")
 # An average that is this much above the expected one is a reason.
 LONGER = Decimal("1.1")
 MOST_REASONS = 5
+# Outcomes of attempts that brought no reply, and are charged in full.
+AT_WORST = ("unknown", "reserved", "accepted")
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def _excess(bill: dict[str, Any]) -> Iterator[str]:
         if much & {unit, "usd"} and expected and found > LONGER * expected:
             yield f"{what} were longer than expected: {found:,.0f} tokens on average, not {expected:,.0f}."
     attempts = bill.get("attempts", {})
-    at_worst = sum(attempts.get(outcome, 0) for outcome in ("unknown", "reserved", "accepted"))
+    at_worst = sum(attempts.get(outcome, 0) for outcome in AT_WORST)
     if at_worst:
         verb = "is" if at_worst == 1 else "are"
         yield f"{words.counted(at_worst, 'request')} without a known outcome {verb} charged at the worst case."
@@ -160,6 +162,10 @@ def _end(bill: dict[str, Any]) -> Iterator[str]:
     unasked = bill.get("unasked", 0)
     left = f"; {words.counted(unasked, 'request')} {'was' if unasked == 1 else 'were'} left unasked" if unasked else ""
     yield f"The cap budget.{cap} ended it{foreseen}: one more request might have passed it{left}."
+    attempts = bill.get("attempts", {})
+    vain = sum(attempts.get(outcome, 0) for outcome in (*AT_WORST, "refused"))
+    if cap.endswith("queries") and vain:
+        yield f"{words.counted(vain, 'request')} without a reply {'counts' if vain == 1 else 'count'} under it too."
 
 
 def _served(bill: dict[str, Any]) -> Iterator[str]:
