@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from bridge_distill.answers import MARK, form_of, has_mark
 from bridge_distill.records import Question
 
@@ -19,17 +21,21 @@ def teacher(question: Question, max_words: int, structured: bool = False) -> lis
 
     ``structured`` asks for the JSON object that ``teacher.structure`` describes and reads.
     """
-    form = form_of(question).instruction(question)
+    ask = _ask(form_of(question).instruction(question), max_words, structured)
+    return [{"role": "system", "content": ask}, {"role": "user", "content": _body(question)}]
+
+
+@lru_cache(maxsize=256)
+def _ask(form: str, max_words: int, structured: bool) -> str:
     end = (
         f"Reply with one JSON object of two strings: 'explanation', and 'answer', which is {form} and nothing else."
         if structured
         else f"Then end with one last line: '{MARK} {form}'."
     )
-    ask = (
+    return (
         f"Explain briefly how to find the answer, in plain text and at most {max_words} words, so that a small "
         f"model can learn the steps. {end}"
     )
-    return [{"role": "system", "content": ask}, {"role": "user", "content": _body(question)}]
 
 
 def completion(explanation: str, answer: str) -> str:

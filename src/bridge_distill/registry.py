@@ -52,6 +52,8 @@ class Registry(Generic[T]):
         return self._members[name]
 
     def _scan(self) -> None:
+        if self._scanned:
+            return
         with _SCANNING:  # a second thread must not see a half-filled family
             if self._scanned:
                 return

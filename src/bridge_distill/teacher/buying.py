@@ -119,14 +119,12 @@ class Buyer:
                 sent = True
                 answer = await self._answer(job.request, ledger.tag(attempt))
         except NotBilled as failure:
-            if isinstance(failure, Fatal):
-                self._stop(failure.error)  # before anyone else can send
-            await self._desk.do(ledger.release, attempt, failure.reason, sent=failure.sent)
             self._count(failure)
+            await self._desk.do(ledger.release, attempt, failure.reason, sent=failure.sent)
             raise
         except Unknown as failure:
-            await self._desk.do(ledger.doubt, attempt, failure.reason)
             self._count(failure)
+            await self._desk.do(ledger.doubt, attempt, failure.reason)
             found = await self._kept(attempt)
             if found is None:
                 raise
@@ -155,7 +153,12 @@ class Buyer:
             raise Unknown(f"no reply within {self._teacher.timeout:g} s") from None
 
     def _count(self, failure: Failure) -> None:
-        """Hold everyone back where the provider says so; stop where the server has failed too often in a row."""
+        """Hold everyone back where the provider says so; stop where all would fail, or too many did in a row.
+
+        Called before anything is awaited, so that nobody sends in between.
+        """
+        if isinstance(failure, Fatal):
+            self._stop(failure.error)
         if failure.wait is not None:
             self._pace.hold(failure.wait)
         if not failure.retry or (isinstance(failure, NotBilled) and failure.sent):
