@@ -55,5 +55,5 @@ def explanation(reply: str) -> str:
 def _body(question: Question) -> str:
     if not question.choices or question.form == "yes_no":
         return question.text
-    listed = "\n".join(f"{letter}) {text}" for letter, text in zip(LETTERS, question.choices, strict=False))
+    listed = "\n".join([f"{letter}) {text}" for letter, text in zip(LETTERS, question.choices, strict=False)])
     return f"{question.text}\n{listed}"

@@ -13,9 +13,9 @@ from bridge_distill.records import Question
 
 HELD_OUT = "question of the test split"
 _MINUS = re.compile(r"-(?<!\w-)(?=[$.\d])")
-# Every character of the Unicode category P but the underscore, and some more.
-_SIGN = re.compile(r"[^\w\s]")
-# Tables for ASCII text and the sign of minus: what is left out or becomes a space, lower case, and digits alone.
+# Punctuation and spaces beyond ASCII, and some more.
+_SIGN = re.compile(r"[^\x00-\x7f\w]")
+# Tables for the ASCII part of UTF-8: what is left out or becomes a space, lower case, and digits alone.
 _LEFT_OUT = bytes(code for code in range(128) if chr(code).isspace() or unicodedata.category(chr(code))[0] == "P")
 _LOWER = bytes(range(256)).lower()
 _SPACED = bytes(ord(" ") if code in _LEFT_OUT else lower for code, lower in enumerate(_LOWER))
@@ -87,17 +87,20 @@ def wording_hash(question: Question) -> int:
 
     It tells questions apart by their letters and signs without spaces, and by the numbers in them.
     """
-    told = "\0".join([question.text, *(question.choices or [])])
-    plain = (_signed(told) if told.isascii() else duplicate_key(question).replace("\n", "\0")).encode()
-    letters = plain.translate(_LOWER, _LEFT_OUT).split(b"\0")
-    return hash(b"\0".join(sorted(letters) + sorted(plain.translate(_DIGITS).split())))
+    told = _folded("\0".join([question.text, *(question.choices or [])])).encode()
+    letters = told.translate(_LOWER, _LEFT_OUT).split(b"\0")
+    return hash(b"\0".join(sorted(letters) + sorted(told.translate(_DIGITS).split())))
 
 
 def _plain(text: str) -> str:
+    return " ".join(_folded(text).encode().translate(_SPACED).decode().split())
+
+
+def _folded(text: str) -> str:
+    """Beyond ASCII, in one case and width, with spaces for punctuation; ASCII is left to the tables."""
     if text.isascii():
-        return " ".join(_signed(text).encode().translate(_SPACED).decode().split())
-    folded = _signed(unicodedata.normalize("NFKC", text).casefold()).replace("_", " ")
-    return " ".join(_SIGN.sub(_spaced, folded).split())
+        return _signed(text)
+    return _SIGN.sub(_spaced, _signed(unicodedata.normalize("NFKC", text).casefold()))
 
 
 def _signed(text: str) -> str:
@@ -106,7 +109,7 @@ def _signed(text: str) -> str:
 
 
 def _spaced(sign: re.Match[str]) -> str:
-    return " " if unicodedata.category(sign[0])[0] == "P" else sign[0]
+    return " " if unicodedata.category(sign[0])[0] == "P" or sign[0].isspace() else sign[0]
 
 
 def _refusal(made: Claim, ids: Set[str], seen: Set[str], held_out: Set[str]) -> str | None:

@@ -23,13 +23,15 @@ _FIELD_LIMIT = 1 << 26
 class Row(NamedTuple):
     """A row of a source: its line (or its number, from 1, where there are no lines), and its columns.
 
-    ``values`` is None where the row cannot be read; ``problem`` and ``excerpt`` then say why.
+    ``values`` is None where the row cannot be read; ``problem`` and ``excerpt`` then say why. ``encodable``
+    says that its texts surely hold no half of a surrogate pair.
     """
 
     line: int
     values: dict[str, Any] | None
     problem: str = ""
     excerpt: str = ""
+    encodable: bool = False
 
 
 def read(source: str, split: str) -> Iterator[Row]:
@@ -87,13 +89,14 @@ def _json_row(number: int, raw: bytes) -> Row:
         values = json.loads(text)
     except (ValueError, RecursionError):
         return Row(number, None, "not JSON", text)
-    return _object_row(number, values)
+    # What was decoded strictly holds a surrogate only where it is escaped.
+    return _object_row(number, values, "\\u" not in text)
 
 
-def _object_row(number: int, values: Any) -> Row:
+def _object_row(number: int, values: Any, encodable: bool = False) -> Row:
     if not isinstance(values, dict):
         return Row(number, None, "not a JSON object", json.dumps(values))
-    return Row(number, values)
+    return Row(number, values, encodable=encodable)
 
 
 def _read_json(path: Path, place: str) -> Iterator[Row]:

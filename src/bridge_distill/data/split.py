@@ -67,7 +67,7 @@ def questions_of(split: Split, maker: Maker) -> Iterator[tuple[int, Question]]:
             continue
         columns.update(row.values)
         try:
-            yield row.line, maker.question(row.values)
+            yield row.line, maker.question(row.values, row.encodable)
         except RejectedError as error:
             _reject(split, row, maker.data, error.reason)
     if columns:

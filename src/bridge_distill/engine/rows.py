@@ -76,9 +76,9 @@ def _completed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 
 def _in_batches(rows: Iterable[Any], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    left = iter(rows)
+    left, kinds = iter(rows), dict(zip(schema.names, schema.types, strict=True))
     while part := list(islice(left, BATCH)):
-        columns = [pa.array([getattr(row, field.name) for row in part], field.type) for field in schema]
+        columns = [pa.array([getattr(row, name) for row in part], kind) for name, kind in kinds.items()]
         yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
 

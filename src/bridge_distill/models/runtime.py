@@ -42,10 +42,14 @@ def set_seed(seed: int) -> None:
 
 
 def gemm_rate() -> float:
-    """Operations a second of 1024 x 1024 float32 products on this CPU, measured now."""
-    import torch
+    """Operations a second of 1024 x 1024 float32 products on this CPU, measured now.
 
-    left, right = torch.randn(1024, 1024), torch.randn(1024, 1024)
+    By NumPy, whose rate was within a tenth of torch's here and which loads in a tenth of the time.
+    """
+    import numpy as np
+
+    left = np.random.default_rng(0).random((1024, 1024), dtype=np.float32)
+    right = left.copy()
     left @ right
     started = time.perf_counter()
     for _ in range(20):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Literal
 
@@ -64,11 +64,13 @@ class Caps:
 
     def exceeded(self, spend: Spend) -> str | None:
         """The name of the first cap that ``spend`` is above (``usd`` for money), or None."""
-        for field in fields(self):
-            cap: int | None = getattr(self, field.name)
-            if cap is not None and getattr(spend, field.name) > cap:
-                return field.name.removesuffix("_micros")
-        return None
+        if self.queries is not None and spend.queries > self.queries:
+            return "queries"
+        if self.input_tokens is not None and spend.input_tokens > self.input_tokens:
+            return "input_tokens"
+        if self.output_tokens is not None and spend.output_tokens > self.output_tokens:
+            return "output_tokens"
+        return "usd" if self.usd_micros is not None and spend.usd_micros > self.usd_micros else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,12 @@ def resolve_limits(budget: Budget, pool: int, whole: Callable[[], Spend]) -> Lim
         Caps() if study is None else _caps(study, pool, whole, "budget.study"),
         Caps() if store is None else _caps(store, pool, whole, "budget.store"),
     )
+
+
+def has_shares(budget: Budget) -> bool:
+    """Whether a cap on tokens or money is a share of what the whole pool would use."""
+    levels = [caps for caps in (budget, budget.study, budget.store) if caps is not None]
+    return any(isinstance(value, str) for caps in levels for value in (caps.input_tokens, caps.output_tokens, caps.usd))
 
 
 def most_queries(budget: Budget, pool: int) -> int | None:

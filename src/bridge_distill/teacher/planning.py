@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from bridge_distill.config import Budget, Teacher
 from bridge_distill.records import Question
-from bridge_distill.teacher.budget import LEVELS, Level, Limits, Spend, payer_of, resolve_limits, shown
+from bridge_distill.teacher.budget import LEVELS, Level, Limits, Spend, has_shares, payer_of, resolve_limits, shown
 from bridge_distill.teacher.database import Database
 from bridge_distill.teacher.expected import Expected
 from bridge_distill.teacher.ledger import Ledger
@@ -68,7 +69,7 @@ def plan(
         database = stack.enter_context(Database(store)) if store.exists() else None
         expected = Expected.of(teacher, database)
         found = (
-            survey(teacher, tariff, pool, asked, database)
+            survey(teacher, tariff, pool, asked, has_shares(budget), database)
             if isinstance(asked, int)
             else chosen(teacher, asked, database)
         )
@@ -108,13 +109,14 @@ def _walk(found: Candidates, expected: Expected, books: _Books, tariff: Tariff, 
     """Ask in order, as expected, until the worst case of the next request would pass a cap."""
     likely = worst = Spend()
     requests, stopped = 0, None
+    micros = cache(tariff.micros)  # many requests are of one size
     for usage, bound in zip(found.likely(expected), found.worst, strict=False):
-        most = Spend(1, bound.input_tokens, bound.output_tokens, tariff.micros(bound))
+        most = Spend(1, bound.input_tokens, bound.output_tokens, micros(bound))
         stopped = books.stop(likely + most)
         if stopped is not None:
             break
         requests += 1
-        likely += Spend(1, usage.input_tokens, usage.output_tokens, tariff.micros(usage))
+        likely += Spend(1, usage.input_tokens, usage.output_tokens, micros(usage))
         worst += most
     return {
         "requests": requests,

@@ -49,11 +49,12 @@ def chosen(teacher: Teacher, questions: Sequence[Question], database: Database |
 
 
 def survey(
-    teacher: Teacher, tariff: Tariff, pool: Iterable[Question], asked: int, database: Database | None
+    teacher: Teacher, tariff: Tariff, pool: Iterable[Question], asked: int, shares: bool, database: Database | None
 ) -> Candidates:
     """The longest requests of a pool, ``asked`` questions' worth, read once and never held.
 
-    The store is looked up only where it has a reply of this model at all.
+    What the whole pool would use is counted where ``shares`` of it are caps; the store is looked up only
+    where it has a reply of this model at all.
     """
     member = providers.get(teacher.provider, "teacher.provider")
     sizes: Counter[int] = Counter()
@@ -62,14 +63,16 @@ def survey(
     look = database is not None and _has_replies(database, member(teacher, []))
     while chunk := list(islice(questions, CHUNK)):
         provider = member(teacher, chunk)
-        known = _stored(teacher, provider, chunk, database) if look and database is not None else set()
-        stored += len(known)
         rendered = [prompts.teacher(question, teacher.max_words, teacher.structured) for question in chunk]
-        prompt_bytes.update(map(bytes_of, rendered))
-        unknown = (messages for index, messages in enumerate(rendered) if index not in known)
-        sizes.update(map(provider.worst_input_tokens, unknown))
-    longest = list(_longest(sizes, asked, teacher))
-    return Candidates(longest, stored * teacher.samples, _mean(sizes, teacher), _whole(prompt_bytes, teacher, tariff))
+        if shares:
+            prompt_bytes.update(map(bytes_of, rendered))
+        if look and database is not None:
+            known = _stored(teacher, provider, chunk, database)
+            stored += len(known)
+            rendered = [messages for index, messages in enumerate(rendered) if index not in known]
+        sizes.update([provider.worst_input_tokens(messages) for messages in rendered])
+    longest, whole = list(_longest(sizes, asked, teacher)), _whole(prompt_bytes, teacher, tariff)
+    return Candidates(longest, stored * teacher.samples, _mean(sizes, teacher), whole)
 
 
 def nominal(teacher: Teacher, tariff: Tariff, pool: Iterable[Question]) -> Spend:
