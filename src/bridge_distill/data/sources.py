@@ -142,7 +142,7 @@ def _read_parquet(path: Path, place: str) -> Iterator[Row]:
             for batch in file.iter_batches(BATCH, use_threads=False):
                 for values in batch.to_pylist():
                     number += 1
-                    yield Row(number, values)
+                    yield Row(number, values, encodable=True)
     except pa.ArrowException as error:
         raise UserError(place, f"{path} is not Parquet ({_first_line(error)})", "write the file again") from None
 
