@@ -109,7 +109,7 @@ def _write_pool(run: Path) -> None:
     write_rows(
         run / "score" / artifacts.SCORES,
         Score,
-        [Score(q.id, 0.1, 0.2, float(h), 60) for q, h in zip(train, hard, strict=True)],
+        [Score(q.id, float(h)) for q, h in zip(train, hard, strict=True)],
     )
     record(run, "score", 64.2, {})
     picked = [0, 1, 2, 3, 4, *range(10, 310, 20)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bridge_distill.engine.columns import read_columns
 from bridge_distill.engine.rows import read_rows
 from bridge_distill.records import Choice, Question, Rationale, Reply, Score, Verdict
 
@@ -37,9 +39,19 @@ def scores(score: Path) -> list[Score]:
     return read_rows(score / SCORES, Score)
 
 
+def signals(score: Path) -> dict[str, NDArray[np.float64]]:
+    """What was measured of the pool: each column of shape (pool,), NaN where there was nothing to measure."""
+    columns = read_columns(score / SCORES)
+    fixed = {field.name for field in fields(Score)}
+    return {name: np.asarray(values, dtype=np.float64) for name, values in columns.items() if name not in fixed}
+
+
 def embeddings(score: Path) -> NDArray[np.float32]:
-    """Mean-pooled hidden states of shape (pool, width), in the pool's order."""
-    loaded: NDArray[np.float32] = np.load(score / EMBEDDINGS, allow_pickle=False)
+    """Where each question lies, of shape (pool, width) in the pool's order: a view of the file, read as it is used.
+
+    Float32, or float16 with ``score.half``: convert a block before computing with it.
+    """
+    loaded: NDArray[np.float32] = np.load(score / EMBEDDINGS, mmap_mode="r", allow_pickle=False)
     return loaded
 
 

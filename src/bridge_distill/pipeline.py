@@ -122,6 +122,7 @@ def check(run: Run, with_key: bool) -> None:
     """Raise ``UserError`` for any name that no part answers to, before anything is computed or paid."""
     for form in run.data.forms:
         answer_forms.get(form, "data.answer")
+    selection.check_score(run.score)
     selection.selectors.get(run.select.method, "select.method")
     teacher.check(run.teacher, run.budget, with_key)
     check_base(*scorer(run))

@@ -11,7 +11,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 def local(question: Question) -> str:
     """The prompt of every local model: the question, its choices, and how to end."""
     ask = f"Think step by step, then end with '{MARK} {form_of(question).instruction(question)}'."
-    return f"{_body(question)}\n{ask}"
+    return f"{body(question)}\n{ask}"
 
 
 def teacher(question: Question, max_words: int, structured: bool = False) -> list[dict[str, str]]:
@@ -29,7 +29,7 @@ def teacher(question: Question, max_words: int, structured: bool = False) -> lis
         f"Explain briefly how to find the answer, in plain text and at most {max_words} words, so that a small "
         f"model can learn the steps. {end}"
     )
-    return [{"role": "system", "content": ask}, {"role": "user", "content": _body(question)}]
+    return [{"role": "system", "content": ask}, {"role": "user", "content": body(question)}]
 
 
 def completion(explanation: str, answer: str) -> str:
@@ -46,7 +46,8 @@ def explanation(reply: str) -> str:
     return reply.strip()
 
 
-def _body(question: Question) -> str:
+def body(question: Question) -> str:
+    """The question with its choices, without instructions."""
     if not question.choices or question.form == "yes_no":
         return question.text
     listed = "\n".join(f"{letter}) {text}" for letter, text in zip(LETTERS, question.choices, strict=False))
