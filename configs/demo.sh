@@ -1,5 +1,6 @@
 #!/bin/sh
-# Start the built-in expert as a paid API on loopback, run the demo against it, and stop it again.
+# Start the built-in expert as a paid API on loopback, run the demo against it, and stop it again. Options are handed
+# on to the run: sh configs/demo.sh --until teach
 set -eu
 BRIDGE_DISTILL=${BRIDGE_DISTILL:-bridge-distill}
 BRIDGE_DEMO_KEY="demo-$$"
@@ -18,4 +19,4 @@ until url=$(grep -o 'http://[^ ]*' "$said"); do
     [ "$waited" -lt 300 ] || { echo "the expert did not start" >&2; exit 1; }
     sleep 0.2
 done
-"$BRIDGE_DISTILL" run configs/demo.yaml --set "teacher.base_url=$url"
+"$BRIDGE_DISTILL" run configs/demo.yaml --set "teacher.base_url=$url" "$@"

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anthropic
 import openai
 
 from bridge_distill.config import Budget, Teacher
@@ -51,9 +52,10 @@ def _die_at_statement(number: int) -> None:
 
 def main() -> None:
     """Fork one child a line."""
-    # Imported here, so that no child need: the providers, and what the SDK imports when it is first used.
+    # Imported here, so that no child need: the providers, and what the SDKs import when they are first used.
     providers.names()
     assert openai.AsyncOpenAI(api_key="unused").chat.completions
+    assert anthropic.AsyncAnthropic(api_key="unused").messages.batches
     for line in sys.stdin:
         child = os.fork()
         if child == 0:

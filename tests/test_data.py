@@ -3,6 +3,9 @@
 import csv
 import json
 import random
+import re
+import tracemalloc
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +16,8 @@ from hypothesis import strategies as st
 
 from bridge_distill import artifacts
 from bridge_distill.config import Data
-from bridge_distill.data import digest, freeze, read_questions
+from bridge_distill.data import digest, freeze, frozen_pool, open_pool, read_questions
+from bridge_distill.engine.rows import BATCH, GROUP, read_rows, write_rows
 from bridge_distill.errors import UserError
 
 TRAIN = [{"id": f"a{n}", "question": f"How much is {n} plus {n}?", "answer": str(2 * n)} for n in range(1, 7)]
@@ -330,3 +334,105 @@ def test_one_source_is_read_by_itself(tmp_path):
     assert sorted(question.id for question in read_questions(path, ["number"])) == [row["id"] for row in TRAIN]
     with pytest.raises(UserError, match="no row of"):
         read_questions(path, ["yes_no"])
+
+
+# Wordings and choices of which many come to the same, and rows that are none.
+WORDINGS = [
+    *("How much is -5?", "how much is 5", "How  much is −5!", "12 * 3", "1 * 23", "Größe der Maus", "GRÖSSE, der maus"),
+    *("ﬁne “x”", "Fine x", "a_b", "a b", "ab", "x\x00y", "y\x00x", "日本、語", "日本 語", "", None, 7, "\ud800"),
+]
+CHOICES = [None, None, ["red", "blue"], ["Blue.", "RED"], ["re", "dblue"], "red|blue", ["−1", "1"], ["-1", "1"], [None]]
+ANSWERS = [None, "A", "b", "blue", "-1", {"of": "none"}]
+
+
+def draw_rows(draw: random.Random, count: int):
+    for _ in range(count):
+        row = {"question": draw.choice(WORDINGS), "choices": draw.choice(CHOICES), "answer": draw.choice(ANSWERS)}
+        row |= {"id": draw.choice([None, draw.randrange(40)]), "rationale": draw.choice([None, None, "because"])}
+        yield draw.choice(["{", "[1]"]) if draw.random() < 0.05 else row
+
+
+@given(seed=st.integers(0, 10**9))
+@settings(max_examples=100, deadline=None)
+def test_a_pool_is_what_would_be_frozen(tmp_path_factory, seed):
+    folder, draw = tmp_path_factory.mktemp("pool"), random.Random(seed)
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    train, test = draw_rows(draw, 40), draw_rows(draw, draw.choice([1, 8]))
+    caps = {"limit_train": draw.choice([None, None, 3, 9]), "limit_test": draw.choice([None, 2])}
+    data = data_of(folder, train, test, answer=["choice", "text"], **caps)
+    try:
+        figures = freeze(data, folder)
+    except UserError as error:
+        with pytest.raises(UserError, match=f"^{re.escape(str(error))}$"):
+            open_pool(data, scratch)
+        return
+    frozen, pool = artifacts.train_questions(folder), open_pool(data, scratch)
+    assert sorted(map(repr, pool)) == sorted(map(repr, frozen))
+    assert (pool.size, pool.test) == (figures["train"], figures["test"])
+    assert pool.rejected == figures["rejected_by_split"]["train"]
+    assert pool.mean_length() == pytest.approx(sum(len(question.text) for question in frozen) / len(frozen))
+    left = frozen_pool(folder)
+    assert list(left) == frozen
+    assert (left.size, left.test, left.rejected) == (pool.size, pool.test, pool.rejected)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_a_pool_keeps_the_order_of_its_file_and_can_be_read_again(tmp_path, kind):
+    rows = [{"id": f"q{n}", "question": f"Question {n}?", "answer": "1"} for n in range(3 * BATCH)]
+    data = data_of(tmp_path, [*rows, rows[5]])
+    if kind == "parquet":
+        pq.write_table(pa.Table.from_pylist([*rows, rows[5]]), tmp_path / "train.parquet", row_group_size=1000)
+        data = data.model_copy(update={"train": str(tmp_path / "train.parquet")})
+    pool = open_pool(data, tmp_path)
+    assert [question.id for question in pool] == [question.id for question in pool]
+    assert [question.id for question in pool] == [row["id"] for row in rows]
+
+
+def test_a_practice_task_is_a_pool_like_any_other(tmp_path):
+    data = Data(train="practice:legal?n=40&seed=1", test="practice:legal?n=12&seed=1")
+    freeze(data, tmp_path)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    pool = open_pool(data, scratch)
+    assert (pool.size, pool.test, pool.rejected) == (28, 12, {"question of the test split": 12})
+    assert sorted(map(repr, pool)) == sorted(map(repr, artifacts.train_questions(tmp_path)))
+
+
+def test_a_pool_is_never_held(tmp_path):
+    rows = [{"id": f"q{n}", "question": f"{n} {'x' * 2000}"} for n in range(6 * BATCH)]
+    data = data_of(tmp_path, rows)
+    tracemalloc.start()
+    try:
+        pool = open_pool(data, tmp_path)
+        assert sum(1 for _ in pool) == pool.size == len(rows)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < sum(len(row["question"]) for row in rows) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Narrow:
+    """A record as it once was."""
+
+    name: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wide:
+    """The same record with one more field."""
+
+    name: str
+    more: list[str] | None
+    number: int
+
+
+def test_rows_of_many_groups_come_back_in_order_and_a_missing_column_is_none(tmp_path):
+    rows = [Narrow(str(n), n) for n in range(BATCH * GROUP + 3)]
+    write_rows(tmp_path / "rows.parquet", Narrow, iter(rows))
+    assert read_rows(tmp_path / "rows.parquet", Narrow) == rows
+    assert read_rows(tmp_path / "rows.parquet", Wide)[-1] == Wide(rows[-1].name, None, rows[-1].number)
+    write_rows(tmp_path / "rows.parquet", Narrow, [])
+    assert read_rows(tmp_path / "rows.parquet", Narrow) == []

@@ -26,22 +26,21 @@ from classroom import Place, answer, http_teacher, questions, recorded
 from shop import Shop, fails, identity_of, says, shop, shows
 
 # Any text at all, half surrogate pairs included, and texts that are awkward in files.
-any_text = st.text(st.characters(exclude_categories=[]), max_size=60) | st.sampled_from(
-    [
-        "",
-        "\0",
-        "a\0b",
-        "\ud83d",
-        "\udc00\ud83d",
-        "😀 ünï",
-        "\u2028\u2029\x85",
-        "\r\n\t",
-        "\ufeff",
-        "\uffff",
-        '"\\',
-        "🏳️‍🌈" * 9,
-    ]
-)
+AWKWARD = [
+    "",
+    "\0",
+    "a\0b",
+    "\ud83d",
+    "\udc00\ud83d",
+    "😀 ünï",
+    "\u2028\x85",
+    "\r\n\t",
+    "\ufeff",
+    "\uffff",
+    '"\\',
+    "🏳️‍🌈" * 9,
+]
+any_text = st.text(st.characters(exclude_categories=[]), max_size=60) | st.sampled_from(AWKWARD)
 
 
 def export(store: Path, *more: object) -> Path:
@@ -282,7 +281,8 @@ class Careless(Scripted):
         return Answer(str(self.reply("", 0)), "stop", 1, 1, "m\ud83d", "id\ud83d")
 
 
-def test_a_paid_reply_with_half_a_sign_is_kept_and_taught(tmp_path: Path) -> None:
+def test_a_paid_reply_with_half_a_sign_is_kept_and_taught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(providers, "_members", {name: providers.get(name, "test") for name in providers.names()})
     providers.register("careless")(Careless)
     place = Place(tmp_path, questions(2))
     figures = place.teach(Teacher(provider="careless"), Budget(queries=2))

@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bridge_distill.config import Teacher
 from bridge_distill.teacher import serve
 from bridge_distill.teacher.budget import Payer
@@ -27,6 +29,7 @@ from classroom import KEY_ENV, PRICE, Place, answer, billed, questions, times_bi
 
 KILLS = 300
 QUESTIONS = 200
+BATCH_KILLS = 30
 HOSTILE = [
     Fault("status", 429, {"Retry-After": "0"}),
     Fault("status", 500, {"Retry-After": "0"}),
@@ -169,6 +172,28 @@ def check_books(store: Path, books: list[Billed]) -> None:
     assert 0 <= total.usd_micros - real.usd_micros <= len(books)
     found_at_once = Counter(row["request_hash"] for row in settled if not row["note"])
     assert max(found_at_once.values()) == 1
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_a_batch_survives_kills_and_is_never_paid_twice(tmp_path: Path, provider: str) -> None:
+    place, draw, kills = Place(tmp_path, questions(40)), random.Random(5), 0
+    with lives() as found, serve(answer) as server:
+        url = server.base_url if provider == "openai" else server.root_url
+        teacher = settings(server, provider=provider, base_url=url, keep_at_provider=False, batch=True)
+        life = {"root": str(tmp_path), "store": str(place.store), "run": "run", "budget": {"queries": 999}}
+        life["teacher"] = {**teacher, "poll_seconds": 0.05}
+        code = -signal.SIGKILL
+        while code == -signal.SIGKILL:
+            statement = draw.randrange(1, 90 + 20 * kills) if kills < BATCH_KILLS else 0
+            code = found.live({**life, "statement": statement})
+            kills += code == -signal.SIGKILL
+        books = server.books
+    assert code == 0
+    assert kills > BATCH_KILLS // 2
+    assert sorted(place.replies()) == sorted(question.id for question in place.pool)
+    assert sorted(times_billed(books).values()) == [1] * 40
+    total, real = place.total(), billed(books)
+    assert (total.input_tokens, total.output_tokens) == (real.input_tokens, real.output_tokens)
 
 
 def test_two_processes_at_concurrency_64_share_a_store_and_a_cap(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -130,9 +131,7 @@ def test_a_file_of_a_newer_version_is_refused_in_one_sentence(tmp_path: Path) ->
     assert dump(store) == before
 
 
-def test_two_processes_may_open_an_earlier_file_at_once(tmp_path: Path) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
+def test_several_connections_may_open_an_earlier_file_at_once(tmp_path: Path) -> None:
     place = Place(tmp_path, recorded(3))
     with earlier(place.store) as link:
         fill(link, place, Teacher(provider="replay"))

@@ -95,6 +95,19 @@ def test_the_direct_arm_shares_what_it_does_not_change(finished: Path) -> None:
     assert direct["steps"] == student["steps"] == 8
 
 
+def test_an_arm_that_chooses_for_itself_has_the_budget_that_its_settings_say(tiny_base: Path, tmp_path: Path) -> None:
+    arms = {"chance": {"select.method": "random", "budget.queries": 5}}
+    path = write(tmp_path, tree(tiny_base, arms=arms))
+    done = command("run", path, "--until", "teach")
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(command("ledger", "show", path, "--json").stdout)
+    paid = {row["run"]: row for row in shown["runs"]}
+    assert set(paid) == {"tiny", "tiny/chance"}
+    bought = artifacts.replies(tmp_path / "runs/tiny/arms/chance/teach")
+    assert len(bought) == 5
+    assert sum(not reply.stored for reply in bought) > 0
+
+
 def test_the_student_loads_with_plain_transformers_and_no_pickle(finished: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

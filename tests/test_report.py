@@ -6,9 +6,9 @@ import base64
 import hashlib
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from bridge_distill.report import summarise, write_report
 from bridge_distill.report.verdict import outcome
 from bridge_distill.report.words import money
 from bridge_distill.statistics import interval, paired_difference
+from pages import Page
 
 HOSTILE = "</script><script>alert(1)</script><img src='https://evil.example/x.png' onerror=alert(2)>"
 TEXTS = [
@@ -59,11 +60,12 @@ def build_run(path: Path) -> Path:
     config = {
         "name": "legal",
         "seed": 7,
-        "teacher": {"provider": "openai", "api_key": "sk-very-secret"},
+        "teacher": {"provider": "openai", "key_env": "BRIDGE_KEY", "key_command": "cat 'sk-very-secret file'"},
         "note": HOSTILE,
     }
     facts = {"name": "legal", "config": config, "plan": STAGES, "stages": stages, "arms": {"direct": arm}}
-    facts["command"] = "bridge-distill run legal.yaml --set teacher.api_key=sk-very-secret"
+    secret = "teacher.key_command=cat 'sk-very-secret file'"
+    facts["command"] = shlex.join(["bridge-distill", "run", "legal.yaml", "--set", secret, "--set", "seed=7"])
     (run / "run.json").write_text(json.dumps(facts))
     _write_pool(run)
     _write_teaching(run)
@@ -196,37 +198,6 @@ def page(finished: Path) -> Page:
     return Page.read(write_report(finished))
 
 
-class Page(HTMLParser):
-    """What a browser would see: tags with attributes, visible text, and what scripts hold."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.scripts: list[str] = []
-        self.text = ""
-        self.style = ""
-
-    @classmethod
-    def read(cls, path: Path) -> Page:
-        page = cls()
-        page.feed(path.read_text(encoding="utf-8"))
-        page.close()
-        return page
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag == "script":
-            self.scripts.append("")
-
-    def handle_data(self, data: str) -> None:
-        if self.cdata_elem == "script":
-            self.scripts[-1] += data
-        elif self.cdata_elem == "style":
-            self.style += data
-        else:
-            self.text += data.replace("\N{NO-BREAK SPACE}", " ")
-
-
 def test_hostile_text_stays_text(page: Page) -> None:
     assert len(page.scripts) == 3
     plots = json.loads(page.scripts[0])
@@ -273,9 +244,11 @@ def test_every_figure_has_a_place_a_name_and_rows_have_headers(page: Page) -> No
     assert len(ids) == len(set(ids))
 
 
-def test_secrets_are_not_shown(finished: Path) -> None:
+def test_secrets_are_not_shown(finished: Path, page: Page) -> None:
     for name in ("report.html", "summary.json"):
         assert "sk-very-secret" not in (finished / name).read_text(encoding="utf-8")
+    assert "key_env: BRIDGE_KEY" in page.text
+    assert "--set 'teacher.key_command=(hidden)' --set seed=7" in page.text
 
 
 def test_rows_left_out_are_counted_and_listed(page: Page) -> None:
@@ -333,7 +306,8 @@ def test_summary_counts_money_and_what_was_kept(finished: Path) -> None:
     assert summary["chosen"] == 20
     assert summary["teacher"] == {
         "queries": 21, "input_tokens": 1890, "output_tokens": 1200, "usd": "0.037500", "from_store": 5,
-        "exhausted": False, "failed": 0, "replies": 20, "questions": 20, "usd_from_store": "0.012500",
+        "exhausted": False, "failed": 0, "failures": {}, "replies": 20, "questions": 20,
+        "paid": {"replies": 15, "input_tokens": 1350, "output_tokens": 900}, "usd_from_store": "0.012500",
     }  # fmt: skip
     assert summary["rationales"]["expert"]["kept"] == 17
     assert summary["rationales"]["assistant"] == {"written": 380, "kept": 285, "dropped": {"repeats itself": 95}}

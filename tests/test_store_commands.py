@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 import os
@@ -14,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,15 +25,21 @@ import pytest
 from bridge_distill import artifacts, practice
 from bridge_distill.config import Budget, Teacher
 from bridge_distill.engine.rows import write_rows
+from bridge_distill.errors import UserError
 from bridge_distill.records import Choice
 from bridge_distill.runfile import read_run
 from bridge_distill.teacher import serve, teach
-from bridge_distill.teacher.budget import Payer, Usage
+from bridge_distill.teacher.budget import Limits, Payer, Usage
 from bridge_distill.teacher.database import Database
-from bridge_distill.teacher.ledger import Ledger
+from bridge_distill.teacher.desk import Desk
+from bridge_distill.teacher.ledger import Ask, Ledger, Terms
 from bridge_distill.teacher.loopback import Fault, Server
+from bridge_distill.teacher.providers import Answer
+from bridge_distill.teacher.reconcile import recover
+from bridge_distill.teacher.scripted import Scripted
+from bridge_distill.teacher.store import request_hash
 from classroom import KEY_ENV, Place, answer, billed, http_teacher, once, questions
-from shop import fails, held_elsewhere, outcome, says, shop, shows
+from shop import TARIFF, Shop, fails, held_elsewhere, identity_of, outcome, says, shop, shows
 
 RUN_FILE = """
 name: legal
@@ -299,6 +307,27 @@ def test_why_the_provider_could_not_help_is_said_and_a_missing_key_closes_nothin
     assert outcome(place.store, attempt["id"]) == "accepted"
 
 
+def test_an_attempt_that_another_process_closes_meanwhile_is_left_as_it_is(store: Path) -> None:
+    class Late(Scripted):
+        def reply(self, text: str, sample: int) -> str | None:
+            return None
+
+        async def recover(self, tag: str, since: datetime) -> Answer | None:
+            with Database(store) as other:
+                Ledger(other).accept(int(tag.rsplit("-", 1)[1]))
+            return Answer("late", "stop", 1, 1)
+
+    identity = identity_of(0).replace("openai", "expert")
+    with shop(store) as here, Desk(here.database) as desk:
+        terms = Terms(Payer("legal"), TARIFF, Limits())
+        [grant] = here.ledger.reserve(terms, [Ask(request_hash(identity), Usage(9, 9), identity)]).grants
+        here.ledger.doubt(grant.attempt, "lost")
+        provider = Late(Teacher(provider="expert", model="m"), [])
+        assert asyncio.run(recover(provider, desk, here.ledger, here.replies)).settled == []
+        assert here.replies.get([request_hash(identity)]) == {}
+    assert outcome(store, grant.attempt) == "accepted"
+
+
 KILLED_WHILE_IT_WAITS = """
 import json, sys
 from pathlib import Path
@@ -452,6 +481,10 @@ def test_what_is_no_store_is_refused_in_one_sentence_and_left_as_it_is(tmp_path:
             assert problem in fails(*command, path, *more)
         assert (path.read_bytes() if path.is_file() else None) == before
     assert not (tmp_path / "absent.sqlite").exists()
+    before = foreign.read_bytes()
+    with pytest.raises(UserError, match="is a database of another program"):
+        Database(foreign)
+    assert foreign.read_bytes() == before
 
 
 def test_before_anything_was_bought_show_says_so_and_nothing_is_created(tmp_path: Path, run_file: Path) -> None:
@@ -487,6 +520,13 @@ def test_a_store_that_cannot_be_written_can_be_read() -> None:
         assert store.read_bytes() == content
         assert [path.name for path in place.iterdir()] == ["store.sqlite"]
         place.chmod(0o755)
+
+
+def test_a_reader_cannot_write(store: Path) -> None:
+    with shop(store) as here:
+        here.buy()
+    with Database.reading(store) as database, pytest.raises(UserError, match="readonly"):
+        Shop(database).buy(number=1)
 
 
 def test_looking_at_a_store_in_use_sees_what_is_committed_and_disturbs_nobody(store: Path) -> None:

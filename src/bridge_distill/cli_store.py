@@ -63,9 +63,10 @@ def ledger_export(
         if out.suffix == ".csv":
             writer = csv.DictWriter(stream, FIELDS, lineterminator="\n")
             writer.writeheader()
-            writer.writerows(rows)
+            number = sum(bool(writer.writerow(row)) for row in rows)
         else:
-            stream.writelines(json.dumps(row) + "\n" for row in rows)
+            number = sum(bool(stream.write(json.dumps(row) + "\n")) for row in rows)
+    typer.echo(f"{out}: {number} attempts")
 
 
 @ledger_app.command("reconcile")
@@ -87,7 +88,7 @@ def ledger_reconcile(
 ) -> None:
     """Close what is open: with a run file by asking the provider first, then by your word, all of it or none."""
     from bridge_distill.place import find_place
-    from bridge_distill.teacher.account_words import open_in_words, passed, reconciled_in_words
+    from bridge_distill.teacher.account_words import passed, reconciled_in_words
     from bridge_distill.teacher.database import Database
     from bridge_distill.teacher.giving_up import prepare
     from bridge_distill.teacher.ledger import Ledger
@@ -105,7 +106,7 @@ def ledger_reconcile(
         found = place.account(database, run)
     done = {"provider": asdict(asked), "user": asdict(closed), "passed": passed(found)}
     result = {**done, **{name: found[name] for name in _OPEN}}
-    _print(result, f"{reconciled_in_words(done)}\n{open_in_words(found)}", as_json)
+    _print(result, reconciled_in_words(done, found), as_json)
 
 
 @replies_app.command("export")
@@ -128,7 +129,8 @@ def replies_export(
         if model is not None and model not in (models := models_of(database)):
             raise UserError(f"--model {model}", "has no reply in this store", nearest(model, models))
         with new_file(out) as stream, contextlib.closing(reply_lines(database, model, run)) as lines:
-            stream.writelines(lines)
+            number = sum(bool(stream.write(line)) for line in lines)
+    typer.echo(f"{out}: {number} replies")
 
 
 @replies_app.command("import")

@@ -82,7 +82,7 @@ def _amount_or_share(value: Any) -> Decimal | str | None:
         amount = Decimal(text.removesuffix("%"))
     except ArithmeticError:
         raise ValueError("must be an amount such as 40 or a share such as 5%") from None
-    if amount <= 0 or not amount.is_finite():
+    if not amount.is_finite() or amount <= 0:
         raise ValueError("must be above 0")
     if not text.endswith("%"):
         return amount

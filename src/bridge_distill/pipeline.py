@@ -49,9 +49,7 @@ def stages(run: Run, scope: str) -> list[Stage]:
             "teach",
             {"teacher": run.teacher.identity(), "budget": run.budget.identity()},
             ("data", "select"),
-            lambda at: teacher.teach(
-                run.teacher, run.budget, run.name, at["data"], at["select"], _store(run), at.folder
-            ),
+            lambda at: teacher.teach(run.teacher, run.budget, scope, at["data"], at["select"], _store(run), at.folder),
         ),
     ]
     learns_from = ["teach"]

@@ -12,11 +12,10 @@ from typing import NamedTuple
 from bridge_distill.records import Question
 
 HELD_OUT = "question of the test split"
-# The minus of a number is no punctuation: questions that differ in it differ.
 _MINUS = re.compile(r"-(?<!\w-)(?=[$.\d])")
 # Every character of the Unicode category P but the underscore, and some more.
 _SIGN = re.compile(r"[^\w\s]")
-# Tables for ASCII text: what is left out or becomes a space, lower case, and digits alone.
+# Tables for ASCII text and the sign of minus: what is left out or becomes a space, lower case, and digits alone.
 _LEFT_OUT = bytes(code for code in range(128) if chr(code).isspace() or unicodedata.category(chr(code))[0] == "P")
 _LOWER = bytes(range(256)).lower()
 _SPACED = bytes(ord(" ") if code in _LEFT_OUT else lower for code, lower in enumerate(_LOWER))
@@ -89,21 +88,21 @@ def wording_hash(question: Question) -> int:
     It tells questions apart by their letters and signs without spaces, and by the numbers in them.
     """
     told = "\0".join([question.text, *(question.choices or [])])
-    plain = told if _is_simple(told) else duplicate_key(question).replace("\n", "\0")
-    letters = plain.encode().translate(_LOWER, _LEFT_OUT)
-    return hash(b"\0".join(sorted(letters.split(b"\0")) + sorted(plain.encode().translate(_DIGITS).split())))
+    plain = (_signed(told) if told.isascii() else duplicate_key(question).replace("\n", "\0")).encode()
+    letters = plain.translate(_LOWER, _LEFT_OUT).split(b"\0")
+    return hash(b"\0".join(sorted(letters) + sorted(plain.translate(_DIGITS).split())))
 
 
 def _plain(text: str) -> str:
-    if _is_simple(text):
-        return " ".join(text.encode().translate(_SPACED).decode().split())
-    folded = _MINUS.sub("−", unicodedata.normalize("NFKC", text).casefold()).replace("_", " ")
+    if text.isascii():
+        return " ".join(_signed(text).encode().translate(_SPACED).decode().split())
+    folded = _signed(unicodedata.normalize("NFKC", text).casefold()).replace("_", " ")
     return " ".join(_SIGN.sub(_spaced, folded).split())
 
 
-def _is_simple(text: str) -> bool:
-    """Whether a text is ASCII without a minus, so that a table does."""
-    return text.isascii() and not ("-" in text and _MINUS.search(text))
+def _signed(text: str) -> str:
+    # The minus of a number is no punctuation: questions that differ in it differ.
+    return _MINUS.sub("−", text) if "-" in text else text
 
 
 def _spaced(sign: re.Match[str]) -> str:

@@ -56,7 +56,7 @@ class Pool:
 def open_pool(data: Data, scratch: Path) -> Pool:
     """Read the sources once: the pool that ``freeze`` would keep, down to which of its duplicates stays.
 
-    Memory holds the test split and 16 bytes a row, as well as every row whose wording or id another one has;
+    Memory holds the test split, some tens of bytes a row, and every row whose wording or id another one has;
     ``scratch`` takes the rest, about as large as the source. Raises ``UserError`` as ``freeze`` does.
     """
     maker = Maker(data)
@@ -107,7 +107,7 @@ def _distinct(path: Path, alone: NDArray[np.bool_], split: Split) -> NDArray[np.
     for row, reason in judged(claims, frozenset()):
         kept[row] = reason is None
         if reason is not None:
-            split.reject(row, None, reason, "")
+            split.reasons[reason] += 1
     return kept
 
 

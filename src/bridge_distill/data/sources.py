@@ -134,9 +134,9 @@ def _read_parquet(path: Path, place: str) -> Iterator[Row]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             number = 0
-            for batch in file.iter_batches(BATCH):
+            for batch in file.iter_batches(BATCH, use_threads=False):
                 for values in batch.to_pylist():
                     number += 1
                     yield Row(number, values)

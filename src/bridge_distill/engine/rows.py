@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 Record = TypeVar("Record")
-BATCH = 16_384
+# Rows that are Python objects at once: about as many as a core's cache holds.
+BATCH = 1024
+# Batches of a row group, the unit that a reader of Parquet holds.
+GROUP = 16
 _TYPES: dict[Any, pa.DataType] = {
     str: pa.string(),
     int: pa.int64(),
@@ -35,10 +38,11 @@ def schema_of(record: type[Any]) -> pa.Schema:
 def write_rows(path: Path, record: type[Record], rows: Iterable[Record], **parquet: Any) -> None:
     """Write rows atomically: a reader sees the whole file or none. ``parquet`` goes to pyarrow's writer."""
     partial = path.with_name(path.name + ".partial")
-    schema, left = schema_of(record), iter(rows)
+    schema = schema_of(record)
+    made = _in_batches(rows, schema)
     with pq.ParquetWriter(partial, schema, **parquet) as writer:
-        while part := list(islice(left, BATCH)):
-            writer.write_batch(_batch(part, schema))
+        while group := list(islice(made, GROUP)):
+            writer.write_table(pa.Table.from_batches(group))
     partial.replace(path)
 
 
@@ -76,9 +80,11 @@ def _completed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _batch(rows: Sequence[Any], schema: pa.Schema) -> pa.RecordBatch:
-    columns = [pa.array([getattr(row, field.name) for row in rows], field.type) for field in schema]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+def _in_batches(rows: Iterable[Any], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    left = iter(rows)
+    while part := list(islice(left, BATCH)):
+        columns = [pa.array([getattr(row, field.name) for row in part], field.type) for field in schema]
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _field(name: str, hint: Any) -> pa.Field:

@@ -17,6 +17,8 @@ MUCH = Decimal("1.5")
 # An average that is this much above the expected one is a reason.
 LONGER = Decimal("1.1")
 MOST_REASONS = 5
+# Outcomes of attempts that brought no reply, and are charged in full.
+AT_WORST = ("unknown", "reserved", "accepted")
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def _is_much(unit: str, bill: dict[str, Any]) -> bool:
 
 def _times(unit: str, bill: dict[str, Any]) -> str:
     charged, expected = _both(unit, bill)
-    return f"{charged / expected:.1f} times the expected" if expected else "none expected"
+    return f"{charged / expected:.1f} × expected" if expected else "none expected"
 
 
 def _both(unit: str, bill: dict[str, Any]) -> tuple[Decimal, Decimal]:
@@ -103,7 +105,7 @@ def _plan(bill: dict[str, Any]) -> Iterator[str]:
     planned = bill["planned"]
     stored = f"{_replies(planned['from_store'])} in the store already" if planned["from_store"] else ""
     if not _bought(bill):
-        yield f"Nothing had to be bought: {stored}." if stored else "Nothing was bought."
+        yield f"Nothing was bought{f': {stored}' if stored else ''}."
         return
     way = "sent one by one"
     if planned["mode"] == "batch":
@@ -114,10 +116,11 @@ def _plan(bill: dict[str, Any]) -> Iterator[str]:
     yield f"Lengths were expected by {basis}."
     if planned["price"] is None:
         yield "No price is known for this model, so it counts no US dollars."
-    before = planned["spent"]["run"]
-    if before["queries"]:
-        paid = f"{words.counted(before['queries'], 'request')} and {words.money(before['usd'])}"
-        yield f"{paid} were charged to the run before this plan: they count under its caps, but not in this table."
+    for level in dict.fromkeys(("run", *planned["caps"])):
+        before = planned["spent"][level]
+        if before["queries"]:
+            paid = f"{words.counted(before['queries'], 'request')} and {words.money(before['usd'])}"
+            yield f"{paid} were charged to the {level} before this plan: they count under its caps, not in this table."
 
 
 def _excess(bill: dict[str, Any]) -> Iterator[str]:
@@ -127,14 +130,14 @@ def _excess(bill: dict[str, Any]) -> Iterator[str]:
     much = {unit for unit in UNITS if _is_much(unit, bill)}
     if not much:
         return
-    units = ", ".join(f"{NAMES[unit]} {_times(unit, bill)}" for unit in UNITS if unit in much)
+    units = ", ".join(f"{NAMES[unit]} ({_times(unit, bill)})" for unit in UNITS if unit in much)
     yield f"Much more was charged than expected: {units}."
     for unit, what in (("output_tokens", "Replies"), ("input_tokens", "Prompts")):
         found, expected = _averages(unit, bill)
         if much & {unit, "usd"} and expected and found > LONGER * expected:
             yield f"{what} were longer than expected: {found:,.0f} tokens on average, not {expected:,.0f}."
     attempts = bill.get("attempts", {})
-    at_worst = sum(attempts.get(outcome, 0) for outcome in ("unknown", "reserved", "accepted"))
+    at_worst = sum(attempts.get(outcome, 0) for outcome in AT_WORST)
     if at_worst:
         verb = "is" if at_worst == 1 else "are"
         yield f"{words.counted(at_worst, 'request')} without a known outcome {verb} charged at the worst case."
@@ -159,6 +162,10 @@ def _end(bill: dict[str, Any]) -> Iterator[str]:
     unasked = bill.get("unasked", 0)
     left = f"; {words.counted(unasked, 'request')} {'was' if unasked == 1 else 'were'} left unasked" if unasked else ""
     yield f"The cap budget.{cap} ended it{foreseen}: one more request might have passed it{left}."
+    attempts = bill.get("attempts", {})
+    vain = sum(attempts.get(outcome, 0) for outcome in (*AT_WORST, "refused"))
+    if cap.endswith("queries") and vain:
+        yield f"{words.counted(vain, 'request')} without a reply {'counts' if vain == 1 else 'count'} under it too."
 
 
 def _served(bill: dict[str, Any]) -> Iterator[str]:

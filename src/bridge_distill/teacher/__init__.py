@@ -5,4 +5,4 @@ from bridge_distill.teacher.loopback import Server, serve, serve_expert
 from bridge_distill.teacher.planning import plan
 from bridge_distill.teacher.stage import check, teach
 
-__all__ = ["Server", "check", "plan", "most_queries", "serve", "serve_expert", "teach"]
+__all__ = ["Server", "check", "most_queries", "plan", "serve", "serve_expert", "teach"]

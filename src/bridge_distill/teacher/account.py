@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Generator
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -204,5 +205,10 @@ def _as_written(budget: Budget) -> dict[str, dict[str, str | int | None]]:
 
 def _passed(database: Database, run: str, budget: Budget, limits: Limits) -> list[str]:
     ledger, payer = Ledger(database), payer_of(run, budget)
-    over = {level: limits.at(level).exceeded(ledger.total(payer, level)) for level in LEVELS}
-    return [f"budget.{cap}" if level == "run" else f"budget.{level}.{cap}" for level, cap in over.items() if cap]
+    found = []
+    for level in LEVELS:
+        total, place = ledger.total(payer, level), "budget" if level == "run" else f"budget.{level}"
+        for name, cap in asdict(limits.at(level)).items():
+            if cap is not None and getattr(total, name) > cap:
+                found.append(f"{place}.{name.removesuffix('_micros')}")
+    return found

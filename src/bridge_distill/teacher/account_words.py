@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,33 +46,38 @@ def open_in_words(found: dict[str, Any]) -> str:
 
 
 def passed(found: dict[str, Any]) -> list[str]:
-    """The caps that are passed, which only a bill above the worst case can do."""
+    """The caps that are passed: by a bill above its worst case, or since they were lowered."""
     return [f"{cap} of run {row['run']}" for row in found["caps"] for cap in row["passed"] or []]
 
 
-def reconciled_in_words(done: dict[str, Any]) -> str:
-    """What the provider and the user closed."""
+def reconciled_in_words(done: dict[str, Any], found: dict[str, Any]) -> str:
+    """What the provider and the user closed, and what is left."""
     provider, user = done["provider"], done["user"]
-    lines = [
-        f"settled with the reply that the provider kept: {_numbers(provider['settled'])}",
-        f"collected batches: {', '.join(provider['collected']) or 'none'}",
-        f"closed by your word: {_numbers(user['said'])}",
-        f"accepted at their worst case: {_numbers(user['accepted'])}",
-    ]
-    lines += [f"attempt {attempt}: {reason}" for attempt, reason in provider["silent"].items()]
-    if user["above"]:
-        lines.append(f"billed above their worst case, and recorded as they are: {_numbers(user['above'])}")
-    return "\n".join(lines + _passed_lines(done["passed"]))
+    closed = {
+        "settled with the reply that the provider kept": provider["settled"],
+        "collected batches": provider["collected"],
+        "closed by your word": user["said"],
+        "accepted at their worst case": user["accepted"],
+        "billed above their worst case, and recorded as they are": user["above"],
+    }
+    lines = [f"{words}: {_listed(names)}" for words, names in closed.items() if names] or ["nothing was closed"]
+    silent = list(provider["silent"].items())
+    lines += [f"attempt {attempt}: {reason}" for attempt, reason in silent[:MOST_SHOWN]]
+    lines += [f"and {len(silent) - MOST_SHOWN} more that the provider did not help with"] * (len(silent) > MOST_SHOWN)
+    return "\n".join([*lines, *_passed_lines(done["passed"]), *_open_lines(found, MOST_SHOWN)])
 
 
 def _passed_lines(names: list[str]) -> list[str]:
     return [f"caps that are passed, so that nothing more is bought under them: {', '.join(names)}"] if names else []
 
 
-def _numbers(attempts: list[int]) -> str:
-    if len(attempts) > MOST_SHOWN:
-        return f"{len(attempts)} attempts"
-    return ", ".join(map(str, attempts)) or "none"
+def _listed(names: Sequence[object]) -> str:
+    more = f" and {len(names) - MOST_SHOWN} more" if len(names) > MOST_SHOWN else ""
+    return ", ".join(map(str, names[:MOST_SHOWN])) + more
+
+
+def _attempts(number: int) -> str:
+    return f"{number} attempt{'s' * (number != 1)}"
 
 
 def _table(found: dict[str, Any]) -> list[str]:
@@ -112,12 +118,12 @@ def _open_lines(found: dict[str, Any], most: int | None) -> list[str]:
     lines += [f"  all of them at their worst case:\n    {command}" for command in found["accept_rest"]]
     for row in found["under_way"]:
         who = f"process {row['process']} on {row['host']}" + ("" if row["here"] else ", which cannot be seen from here")
-        lines.append(f"under way since {row['since'][:19]}: {row['attempts']} attempts of {who}")
+        lines.append(f"under way since {row['since'][:19]}: {_attempts(row['attempts'])} of {who}")
         lines += _commands(row)
     for row in found["batches"]:
         where = f"{row['provider']} {row['provider_id'] or 'knows no id yet'}"
         waits = "a process waits for it" if row["waited_for"] else "nobody waits for it"
-        lines.append(f"batch {row['name']} of run {row['run']}, {row['attempts']} attempts, {where}: {waits}")
+        lines.append(f"batch {row['name']} of run {row['run']}, {_attempts(row['attempts'])}, {where}: {waits}")
         lines += _commands(row)
     return lines
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
+from bridge_distill.engine.stage import say
 from bridge_distill.teacher.desk import Desk
 from bridge_distill.teacher.ledger import Ask, Grant, Ledger, Reservation, Terms
 
@@ -25,6 +26,7 @@ class Admission:
         self._waiting: dict[int, tuple[Ask, asyncio.Future[Grant]]] = {}
         self._changed = asyncio.Event()
         self._under_way = 0
+        self._waits_for_others = False
         self._end: Exception | None = None
 
     async def grant(self, rank: int, ask: Ask) -> Grant:
@@ -47,6 +49,7 @@ class Admission:
                 raise
             if grant.state != "elsewhere":
                 return grant
+            self._say_once()
             await asyncio.sleep(LOOK_AGAIN)
 
     def landed(self) -> None:
@@ -89,6 +92,11 @@ class Admission:
             asyncio.get_running_loop().call_later(LOOK_AGAIN, self._changed.set)
         else:
             self.refuse(made.end)
+
+    def _say_once(self) -> None:
+        if not self._waits_for_others:
+            say("waiting for another process that asks the same questions (bridge-distill ledger show names it)")
+        self._waits_for_others = True
 
     def _take_back(self, grant: Grant) -> None:
         if grant.state == "granted":

@@ -39,10 +39,18 @@ class Expected:
         return Usage(min(round(worst.input_tokens * self.input_share), worst.input_tokens), output)
 
 
-def nominal_usage(teacher: Teacher, messages: Sequence[dict[str, str]]) -> Usage:
+def bytes_of(messages: Sequence[dict[str, str]]) -> int:
+    """The UTF-8 bytes of a prompt's text."""
+    total = 0
+    for message in messages:
+        text = message["content"]
+        total += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+    return total
+
+
+def nominal_usage(teacher: Teacher, prompt_bytes: int) -> Usage:
     """What a request uses by rule of thumb alone."""
-    size = sum(len(message["content"].encode("utf-8", "replace")) for message in messages)
-    return Usage(size // BYTES_PER_TOKEN, nominal_output(teacher))
+    return Usage(prompt_bytes // BYTES_PER_TOKEN, nominal_output(teacher))
 
 
 def nominal_output(teacher: Teacher) -> int:

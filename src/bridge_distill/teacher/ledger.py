@@ -15,7 +15,7 @@ The query cap counts what was sent, answered or not. An attempt is one row and o
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -229,7 +229,7 @@ def _insert(link: sqlite3.Connection, terms: Terms, ask: Ask, spend: Spend, batc
     return attempt
 
 
-def insert(link: sqlite3.Connection, table: str, row: dict[str, object]) -> int:
+def insert(link: sqlite3.Connection, table: str, row: Mapping[str, object]) -> int:
     """Insert a row; returns its number."""
     names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
     number = link.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", row).lastrowid  # noqa: S608

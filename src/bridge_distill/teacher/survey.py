@@ -12,7 +12,7 @@ from bridge_distill.config import Teacher
 from bridge_distill.records import Question
 from bridge_distill.teacher.budget import Spend, Usage
 from bridge_distill.teacher.database import Database
-from bridge_distill.teacher.expected import Expected, nominal_usage
+from bridge_distill.teacher.expected import Expected, bytes_of, nominal_usage
 from bridge_distill.teacher.jobs import jobs_of, worst_case
 from bridge_distill.teacher.prices import Tariff
 from bridge_distill.teacher.providers import Provider, providers
@@ -57,34 +57,31 @@ def survey(
     """
     member = providers.get(teacher.provider, "teacher.provider")
     sizes: Counter[int] = Counter()
-    nominally: Counter[Usage] = Counter()
+    prompt_bytes: Counter[int] = Counter()
     stored, questions = 0, iter(pool)
     look = database is not None and _has_replies(database, member(teacher, []))
     while chunk := list(islice(questions, CHUNK)):
         provider = member(teacher, chunk)
         known = _stored(teacher, provider, chunk, database) if look and database is not None else set()
         stored += len(known)
-        for index, question in enumerate(chunk):
-            messages = prompts.teacher(question, teacher.max_words, teacher.structured)
-            nominally[nominal_usage(teacher, messages)] += 1
-            if index not in known:
-                sizes[provider.worst_input_tokens(messages)] += 1
-    longest, whole = list(_longest(sizes, asked, teacher)), _whole(nominally, teacher, tariff)
-    return Candidates(longest, stored * teacher.samples, _mean(sizes, teacher), whole)
+        rendered = [prompts.teacher(question, teacher.max_words, teacher.structured) for question in chunk]
+        prompt_bytes.update(map(bytes_of, rendered))
+        unknown = (messages for index, messages in enumerate(rendered) if index not in known)
+        sizes.update(map(provider.worst_input_tokens, unknown))
+    longest = list(_longest(sizes, asked, teacher))
+    return Candidates(longest, stored * teacher.samples, _mean(sizes, teacher), _whole(prompt_bytes, teacher, tariff))
 
 
 def nominal(teacher: Teacher, tariff: Tariff, pool: Iterable[Question]) -> Spend:
     """What asking a whole pool would use by rule of thumb, whatever was seen: shares of a budget are shares of it."""
-    found: Counter[Usage] = Counter()
-    for question in pool:
-        found[nominal_usage(teacher, prompts.teacher(question, teacher.max_words, teacher.structured))] += 1
-    return _whole(found, teacher, tariff)
+    rendered = (prompts.teacher(question, teacher.max_words, teacher.structured) for question in pool)
+    return _whole(Counter(map(bytes_of, rendered)), teacher, tariff)
 
 
-def _whole(nominally: Counter[Usage], teacher: Teacher, tariff: Tariff) -> Spend:
+def _whole(prompt_bytes: Counter[int], teacher: Teacher, tariff: Tariff) -> Spend:
     total = Spend()
-    for usage, count in nominally.items():
-        many = count * teacher.samples
+    for size, count in prompt_bytes.items():
+        usage, many = nominal_usage(teacher, size), count * teacher.samples
         total += Spend(many, many * usage.input_tokens, many * usage.output_tokens, many * tariff.micros(usage))
     return total
 

@@ -156,7 +156,11 @@ class Provider(ABC):
 
     def worst_input_tokens(self, messages: Sequence[dict[str, str]]) -> int:
         """A bound on billed input tokens: a token covers at least one byte, plus the chat template's own."""
-        return MESSAGE_OVERHEAD + sum(len(m["content"].encode("utf-8", "replace")) + MESSAGE_OVERHEAD for m in messages)
+        total = MESSAGE_OVERHEAD * (1 + len(messages))
+        for message in messages:
+            text = message["content"]
+            total += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+        return total
 
     async def open(self) -> None:  # noqa: B027
         """Called once before the first request; raises ``UserError`` where, say, a key is missing."""

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from bridge_distill.errors import UserError
 from bridge_distill.teacher.providers import Answer, Batches, BatchState, Failure, Fatal, NotBilled, Request, Unknown
-from bridge_distill.teacher.providers._batches import made_since, surely_none
+from bridge_distill.teacher.providers._batches import gone, made_since, no_api, surely_none
 from bridge_distill.teacher.providers._refusal import refusal_of, shortened
 from bridge_distill.teacher.providers._reply import Bounds
 
@@ -53,19 +53,19 @@ class AnthropicBatches(Batches):
             problem = f"{len(items)} requests come to more than the 256 MB that a batch may hold"
             raise Fatal(UserError("teacher.batch", problem, "set teacher.batch: false, or lower the budget"))
         self._bounds.update((custom, owner.bounds(request)) for custom, request in requests.items())
-        return await owner.call(lambda: self._create(items), self._no_api())
+        return await owner.call(lambda: self._create(items), no_api(self._owner.host))
 
     async def find(self, name: str, since: datetime) -> str | None:
         """Look into the results of every batch made since; raises ``Unknown`` while one of them has none yet."""
-        return await self._owner.ask_about(lambda: self._find(name, since), self._no_api())
+        return await self._owner.ask_about(lambda: self._find(name, since), no_api(self._owner.host))
 
     async def state(self, batch: str) -> BatchState:
         """How the batch stands."""
-        return await self._owner.ask_about(lambda: self._state(batch), self._gone(batch))
+        return await self._owner.ask_about(lambda: self._state(batch), gone(self._owner.host, batch))
 
     async def results(self, batch: str) -> AsyncIterator[tuple[str, Answer | Failure]]:
         """Every result, in any order; a line that cannot be read is left out."""
-        async for line in self._owner.lines(lambda: self._opening(batch), self._gone(batch)):
+        async for line in self._owner.lines(lambda: self._opening(batch), gone(self._owner.host, batch)):
             custom, result = line.get("custom_id"), line.get("result")
             if isinstance(custom, str) and isinstance(result, dict):
                 yield custom, self._outcome(custom, result)
@@ -130,10 +130,3 @@ class AnthropicBatches(Batches):
         if kind in ("expired", "canceled"):
             return NotBilled(f"the batch {kind}", retry=True)
         return Unknown(shortened(f"no reply in the batch ({self._owner.hide(str(kind))})"))
-
-    def _no_api(self) -> UserError:
-        return UserError("teacher.batch", f"{self._owner.host} has no batch API", "set teacher.batch: false")
-
-    def _gone(self, batch: str) -> UserError:
-        problem = f"{self._owner.host} has no batch {batch}, which an earlier run submitted"
-        return UserError("teacher.base_url", problem, "set it, and the key, as they were then")

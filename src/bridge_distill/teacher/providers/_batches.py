@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from bridge_distill.errors import UserError
 from bridge_distill.teacher.providers import Unknown
 
 T = TypeVar("T")
@@ -44,3 +45,14 @@ def surely_none(since: datetime, poll_seconds: float) -> None:
     """
     if datetime.now(UTC) - since < timedelta(seconds=2 * poll_seconds):
         raise Unknown("no such batch is listed yet", wait=poll_seconds)
+
+
+def no_api(host: str) -> UserError:
+    """What to tell the user where an endpoint has no batch API."""
+    return UserError("teacher.batch", f"{host} has no batch API", "set teacher.batch: false")
+
+
+def gone(host: str, batch: str) -> UserError:
+    """What to tell the user where the provider does not know a batch that was submitted."""
+    cure = "set it, and the key, as they were then, or see bridge-distill ledger reconcile --give-up"
+    return UserError("teacher.base_url", f"{host} has no batch {batch}, which an earlier run submitted", cure)

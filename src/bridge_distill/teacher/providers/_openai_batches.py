@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from bridge_distill.errors import UserError
 from bridge_distill.teacher.providers import Answer, Batches, BatchState, Failure, Fatal, NotBilled, Request, Unknown
-from bridge_distill.teacher.providers._batches import made_since, surely_none
+from bridge_distill.teacher.providers._batches import gone, made_since, no_api, surely_none
 from bridge_distill.teacher.providers._refusal import refusal_of, shortened
 from bridge_distill.teacher.providers._reply import Bounds
 
@@ -37,29 +37,29 @@ class OpenAIBatches(Batches):
 
     async def submit(self, name: str, requests: Mapping[str, Request]) -> str:
         """Upload the requests and start the batch; an upload alone costs nothing."""
-        owner, no_api = self._owner, self._no_api()
+        owner, missing = self._owner, no_api(self._owner.host)
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
             self._write(file, requests)
             try:
-                uploaded = await owner.call(lambda: self._upload(name, file), no_api)
+                uploaded = await owner.call(lambda: self._upload(name, file), missing)
             except Unknown as failure:
                 raise NotBilled(f"upload failed: {failure.reason}", retry=True, wait=failure.wait) from None
         self._bounds.update((custom, owner.bounds(request)) for custom, request in requests.items())
-        return await owner.ask_about(lambda: self._create(name, uploaded), no_api)
+        return await owner.ask_about(lambda: self._create(name, uploaded), missing)
 
     async def find(self, name: str, since: datetime) -> str | None:
         """Look the name up in the metadata of what was submitted since."""
-        return await self._owner.ask_about(lambda: self._find(name, since), self._no_api())
+        return await self._owner.ask_about(lambda: self._find(name, since), no_api(self._owner.host))
 
     async def state(self, batch: str) -> BatchState:
         """How the batch stands; one that the provider refused as a whole was not billed."""
-        return await self._owner.ask_about(lambda: self._state(batch), self._gone(batch))
+        return await self._owner.ask_about(lambda: self._state(batch), gone(self._owner.host, batch))
 
     async def results(self, batch: str) -> AsyncIterator[tuple[str, Answer | Failure]]:
         """Replies, then errors; a line that cannot be read is left out."""
-        owner, gone = self._owner, self._gone(batch)
-        for file in await owner.ask_about(lambda: self._files(batch), gone):
-            async for line in owner.lines(partial(self._opening, file), gone):
+        owner, missing = self._owner, gone(self._owner.host, batch)
+        for file in await owner.ask_about(lambda: self._files(batch), missing):
+            async for line in owner.lines(partial(self._opening, file), missing):
                 custom = line.get("custom_id")
                 if isinstance(custom, str):
                     yield custom, self._outcome(custom, line)
@@ -126,13 +126,6 @@ class OpenAIBatches(Batches):
         if code in _NOT_DONE:
             return NotBilled(code.replace("_", " "), retry=True)
         return Unknown(shortened(self._owner.hide(f"no reply in the batch ({code or 'no reason given'})")))
-
-    def _no_api(self) -> UserError:
-        return UserError("teacher.batch", f"{self._owner.host} has no batch API", "set teacher.batch: false")
-
-    def _gone(self, batch: str) -> UserError:
-        problem = f"{self._owner.host} has no batch {batch}, which an earlier run submitted"
-        return UserError("teacher.base_url", problem, "set it, and the key, as they were then")
 
 
 def _id_of(made: Any) -> str:

@@ -1,0 +1,34 @@
+"""The documents' examples: each is a setting that the program takes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bridge_distill.config import Run
+from bridge_distill.teacher.loopback import read_script
+from bridge_distill.teacher.loopback.faults import KINDS, PLACES
+
+ROOT = Path(__file__).parent.parent
+TEACHER = (ROOT / "docs/teacher.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8") + TEACHER, re.DOTALL)
+LINES = re.findall(r"^    (teacher: \{.*)$", TEACHER, re.MULTILINE)
+WHOLE = {"name": "r", "data": {"train": "a.jsonl", "test": "b.jsonl"}, "budget": {"queries": 5}}
+
+
+@pytest.mark.parametrize("example", [*LINES, *(block for block in BLOCKS if "rules:" not in block)])
+def test_every_example_is_part_of_a_valid_run_file(example: str) -> None:
+    assert Run.model_validate({**WHOLE, **yaml.safe_load(example)}).name
+
+
+def test_the_fault_script_is_valid(tmp_path: Path) -> None:
+    [example] = [block for block in BLOCKS if "rules:" in block]
+    (tmp_path / "faults.yaml").write_text(example)
+    assert len(read_script(tmp_path / "faults.yaml").rules) == 3
+
+
+def test_every_kind_of_fault_and_every_call_is_described() -> None:
+    assert not [name for name in (*KINDS, *PLACES) if f"`{name}`" not in TEACHER and name != "ask"]
