@@ -262,6 +262,37 @@ def test_an_embedder_that_is_not_installed_says_how_to_install_it(
             measured(tmp_path, tiny_base, Score(embedder=f"{name}:owner/name"))
 
 
+def static_model(folder: Path, base: Path) -> str:
+    """A model2vec model with a random vector for each token of the tiny base."""
+    model2vec = pytest.importorskip("model2vec")
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+    vectors = np.random.default_rng(0).normal(size=(tokenizer.get_vocab_size(), 16)).astype(np.float32)
+    model2vec.StaticModel(vectors, tokenizer).save_pretrained(folder)
+    return f"model2vec:{folder}"
+
+
+def sentence_model(folder: Path, base: Path) -> str:
+    """The tiny base, whose states the library averages."""
+    pytest.importorskip("sentence_transformers").SentenceTransformer(str(base)).save(str(folder))
+    return f"sentence-transformers:{folder}"
+
+
+@pytest.mark.parametrize("made", [static_model, sentence_model])
+def test_other_embedders_place_questions_by_their_words(tiny_base: Path, tmp_path: Path, made: Any) -> None:
+    settings = Score(signals=["length"], difficulty={"prompt_tokens": 1}, embedder=made(tmp_path / "model", tiny_base))
+    measured(tmp_path, tiny_base, settings)
+    vectors = np.array(artifacts.embeddings(tmp_path / "score"))
+    assert vectors.shape[0] == 24
+    assert vectors.dtype == np.float32
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    near = (unit @ unit.T - 2 * np.eye(24)).argmax(1)
+    assert ((near >= 18) == (np.arange(24) >= 18)).mean() > 0.9, "the nearest is of the same task"
+    with pytest.raises(UserError, match="cannot load"):
+        measured(tmp_path / "x", tiny_base, settings.model_copy(update={"embedder": f"{settings.embedder}/nothing"}))
+
+
 def test_shards_are_made_one_at_a_time_and_arrays_joined_whole(tmp_path: Path) -> None:
     held: list[int] = []
 
