@@ -73,7 +73,7 @@ def write_pool(folder: Path, count: int) -> None:
 
 
 def plan(folder: Path, train: str, count: int) -> dict[str, Any]:
-    """Wall seconds and peak resident bytes of one ``bridge-distill plan``."""
+    """Wall and CPU seconds, and peak resident bytes, of one ``bridge-distill plan``."""
     (folder / "run.yaml").write_text(RUN.format(train=train))
     command = [sys.executable, "-m", "bridge_distill", "plan", str(folder / "run.yaml"), "--json"]
     started = time.perf_counter()
@@ -86,6 +86,7 @@ def plan(folder: Path, train: str, count: int) -> dict[str, Any]:
     found = json.loads((folder / "plan.json").read_text())
     return {
         "seconds": round(seconds, 1),
+        "cpu_seconds": round(used.ru_utime + used.ru_stime, 1),
         "rows_a_second": round(count / seconds),
         "peak_bytes": used.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
         "pool": found["pool"],

@@ -175,8 +175,9 @@ def test_killed_at_any_moment_a_run_ends_with_the_same_bytes_and_pays_once(
 def test_plan_prices_before_anything_is_paid(tiny_base: Path, tmp_path: Path) -> None:
     file = write(tmp_path / "r", tree(tiny_base))
     found = json.loads(command("plan", file, "--json").stdout)
-    assert found["teacher"]["requests"] == 8
-    assert float(found["teacher"]["expected"]["usd"]) <= float(found["teacher"]["worst"]["usd"]) <= 0.01
+    cost = found["teacher"]["modes"]["direct"]
+    assert cost["requests"] == 8
+    assert float(cost["expected"]["usd"]) <= float(cost["worst"]["usd"]) <= 0.01
     assert not (tmp_path / "r/runs").exists()
     assert "caps: queries 8, usd 0.010000" in command("plan", file).stdout
 

@@ -22,6 +22,9 @@ from bridge_distill.teacher.providers import Answer, Failure, Fatal, NotBilled, 
 from bridge_distill.teacher.store import ReplyStore
 
 BREAK_AFTER = 20
+# While one worker's request is under way, another's is being reserved or written down, so that the provider,
+# and the connections to it, do not wait for the disk.
+WORKERS_A_PLACE = 2
 
 
 @dataclass(slots=True)
@@ -57,6 +60,7 @@ class Buyer:
         asks = [Ask(job.hash, worst_case(self._provider, job.request), job.identity if kept else "") for job in jobs]
         self._pace = Pace(self._teacher, max(ask.worst.input_tokens + ask.worst.output_tokens for ask in asks))
         self._admission = Admission(self._desk, self._ledger, self._terms)
+        self._places = asyncio.Semaphore(self._teacher.concurrency)
         self._over = asyncio.Event()
         self._retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(lambda error: isinstance(error, Failure) and error.retry),
@@ -69,7 +73,7 @@ class Buyer:
         clerk = asyncio.create_task(self._admission.serve())
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(self._teacher.concurrency, len(jobs))):
+                for _ in range(min(WORKERS_A_PLACE * self._teacher.concurrency, len(jobs))):
                     group.create_task(self._work(queue, tick))
         finally:
             clerk.cancel()
@@ -92,9 +96,6 @@ class Buyer:
     async def _obtain(self, rank: int, job: Job, ask: Ask) -> None:
         try:
             await self._retrying.copy()(self._attempt, rank, job, ask)
-        except Fatal as failure:
-            self._purchase.failed[job.hash] = failure.reason
-            self._stop(failure.error)
         except Failure as failure:
             self._purchase.failed[job.hash] = failure.reason
 
@@ -112,11 +113,14 @@ class Buyer:
         ledger, sent = self._ledger, False
         try:
             await self._pace.wait(ask.worst.input_tokens + ask.worst.output_tokens)
-            if self._over.is_set():
-                raise NotBilled("stopped before it was sent", sent=False)
-            sent = True
-            answer = await self._answer(job.request, ledger.tag(attempt))
+            async with self._places:
+                if self._over.is_set():
+                    raise NotBilled("stopped before it was sent", sent=False)
+                sent = True
+                answer = await self._answer(job.request, ledger.tag(attempt))
         except NotBilled as failure:
+            if isinstance(failure, Fatal):
+                self._stop(failure.error)  # before anyone else can send
             await self._desk.do(ledger.release, attempt, failure.reason, sent=failure.sent)
             self._count(failure)
             raise

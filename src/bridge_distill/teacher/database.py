@@ -29,7 +29,7 @@ class Database:
         self.path = path
         self._lock = threading.RLock()
         self._depth = 0
-        self._words = (_READING if reads_only else _WRITING, _INSIDE)
+        self._words = _READING if reads_only else _WRITING
         with self._explained():
             self._link = _reader(path) if reads_only else self._connect()
         try:
@@ -64,23 +64,43 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Everything inside is committed durably, or nothing; one inside another is a savepoint of the outer one."""
+        """Everything inside is committed durably, or nothing; one inside another is part of the outer one."""
         with self._lock, self._explained():
-            begin, commit, undo = self._words[min(self._depth, 1)]
-            if self._depth and not self._link.in_transaction:
-                raise sqlite3.OperationalError("the transaction was rolled back")
-            self._link.execute(begin)
-            self._depth += 1
-            try:
+            if self._depth:
+                self._require_transaction()
                 yield self._link
-                self._link.execute(commit)
-            except BaseException:
-                if self._link.in_transaction:
-                    for statement in undo:
-                        self._link.execute(statement)
-                raise
+                return
+            self._depth = 1
+            try:
+                with self._between(*self._words):
+                    yield self._link
             finally:
-                self._depth -= 1
+                self._depth = 0
+
+    @contextmanager
+    def savepoint(self) -> Iterator[sqlite3.Connection]:
+        """A part of a transaction that can fail alone: it is undone then, and what came before it is kept."""
+        with self._lock, self._explained():
+            self._require_transaction()
+            with self._between(*_INSIDE):
+                yield self._link
+
+    @contextmanager
+    def _between(self, begin: str, commit: str, undo: tuple[str, ...]) -> Iterator[None]:
+        self._link.execute(begin)
+        try:
+            yield
+            self._link.execute(commit)
+        except BaseException:
+            if self._link.in_transaction:
+                for statement in undo:
+                    self._link.execute(statement)
+            raise
+
+    def _require_transaction(self) -> None:
+        # A full disk makes SQLite roll back by itself; what followed would be committed without the rest.
+        if not self._link.in_transaction:
+            raise sqlite3.OperationalError("the transaction was rolled back")
 
     def rows(self, query: str, *values: Any, **named: Any) -> list[sqlite3.Row]:
         """Read rows, with values for ``?`` or for names; columns are found by name."""

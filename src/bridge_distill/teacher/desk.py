@@ -102,7 +102,7 @@ class Desk:
 
     def _outcome(self, paper: _Paper[Any]) -> Any:
         try:
-            with self._database.transaction():
+            with self._database.savepoint():
                 return paper.work()
         except Exception as error:
             return error
