@@ -159,6 +159,7 @@ def test_scores_are_plain_columns_that_any_parquet_reader_reads(everything: Path
 def test_embeddings_are_read_from_the_file_as_they_are_used(everything: Path, tiny: Model) -> None:
     vectors = artifacts.embeddings(everything)
     assert isinstance(vectors, np.memmap)
+    assert artifacts.weighted(everything) is None
     assert (vectors.shape, vectors.dtype) == ((24, 48), np.float32)
     np.testing.assert_allclose(vectors[20], plain_states(tiny, HEADS[20]).mean(0), atol=1e-4)
 
@@ -190,7 +191,10 @@ def test_a_weighted_difficulty_judges_by_what_a_question_has() -> None:
         (Score(signals=["answer_entrpy"]), r"score\.signals: unknown signal 'answer_entrpy'; did you mean 'answer_ent"),
         (Score(difficulty={"ifd": 1}), r"score\.difficulty\.ifd: is not measured; measure it with score\.signals"),
         (Score(embedder="asistant"), r"score\.embedder: unknown embedder 'asistant'; did you mean 'assistant'"),
-        (Score(embedder="assistant:max"), r"score\.embedder: unknown pooling 'max'; write assistant or assistant:w"),
+        (
+            Score(embedder="assistant:x"),
+            r"score\.embedder: assistant takes no name \(got 'x'\); name it in score\.base",
+        ),
     ],
 )
 def test_names_that_nothing_answers_to_are_user_errors(
@@ -220,7 +224,7 @@ def test_a_killed_pass_goes_on_with_the_shard_under_way(
     real = np.save
 
     def dying(file: Any, *rest: Any) -> None:
-        if Path(file).name == "shard-5-00000010.npy" and not (tmp_path / "died").exists():
+        if Path(file).name == "shard-5-00000010.embeddings.npy" and not (tmp_path / "died").exists():
             (tmp_path / "died").touch()
             raise Killed
         real(file, *rest)
@@ -244,13 +248,15 @@ def test_half_embeddings_are_float16_or_refused(tiny_base: Path, tmp_path: Path)
     np.testing.assert_allclose(half, whole, rtol=1e-3, atol=1e-3)
 
 
-def test_weighted_pooling_is_an_embedder_of_its_own(tiny_base: Path, tmp_path: Path, tiny: Model) -> None:
-    settings = Score(signals=["length"], difficulty={"prompt_tokens": 1}, embedder="assistant:weighted")
-    measured(tmp_path, tiny_base, settings)
+def test_states_weighted_by_position_lie_beside_the_embeddings(tiny_base: Path, tmp_path: Path, tiny: Model) -> None:
+    measured(tmp_path, tiny_base, Score(signals=["length"], difficulty={"prompt_tokens": 1}, weighted=True))
     states = plain_states(tiny, HEADS[0])
     weights = torch.arange(1.0, len(states) + 1)
     expected = (states * weights[:, None]).sum(0) / weights.sum()
-    np.testing.assert_allclose(artifacts.embeddings(tmp_path / "score")[0], expected, atol=1e-4)
+    found = artifacts.weighted(tmp_path / "score")
+    assert found is not None
+    np.testing.assert_allclose(found[0], expected, atol=1e-4)
+    np.testing.assert_allclose(artifacts.embeddings(tmp_path / "score")[0], states.mean(0), atol=1e-4)
 
 
 def test_an_embedder_that_is_not_installed_says_how_to_install_it(

@@ -17,6 +17,7 @@ TEST = "test.parquet"
 REJECTED = "rejected.jsonl"
 SCORES = "scores.parquet"
 EMBEDDINGS = "embeddings.npy"
+WEIGHTED = "weighted.npy"
 CHOICES = "choices.parquet"
 REPLIES = "replies.parquet"
 RATIONALES = "rationales.parquet"
@@ -51,8 +52,12 @@ def embeddings(score: Path) -> NDArray[np.float32]:
 
     Float32, or float16 with ``score.half``: convert a block before computing with it.
     """
-    loaded: NDArray[np.float32] = np.load(score / EMBEDDINGS, mmap_mode="r", allow_pickle=False)
-    return loaded
+    return _mapped(score / EMBEDDINGS)
+
+
+def weighted(score: Path) -> NDArray[np.float32] | None:
+    """The assistant's states averaged by position, like ``embeddings``; None without ``score.weighted``."""
+    return _mapped(score / WEIGHTED) if (score / WEIGHTED).is_file() else None
 
 
 def choices(select: Path) -> list[Choice]:
@@ -73,3 +78,8 @@ def rationales(folder: Path) -> list[Rationale]:
 def verdicts(evaluate: Path) -> list[Verdict]:
     """One row a test question."""
     return read_rows(evaluate / VERDICTS, Verdict)
+
+
+def _mapped(path: Path) -> NDArray[np.float32]:
+    loaded: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return loaded

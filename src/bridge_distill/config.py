@@ -120,14 +120,15 @@ class Score(Section):
     """What the untuned assistant's pass over the pool measures; ``base`` is the assistant's where None.
 
     ``difficulty`` weighs columns of ``signals`` against each other, each as ranks scaled to 0..1.
-    ``embedder`` is ``assistant``, ``assistant:weighted``, ``sentence-transformers:NAME`` or
-    ``model2vec:NAME``; ``half`` keeps its vectors as float16 on disk.
+    ``embedder`` is ``assistant``, ``sentence-transformers:NAME`` or ``model2vec:NAME``; ``weighted`` adds
+    the assistant's states averaged by position, for RDS+; ``half`` keeps vectors as float16 on disk.
     """
 
     base: str | None = None
     signals: Annotated[list[str], Field(min_length=1)] = ["answer_entropy", "draft_entropy", "length"]
     difficulty: Annotated[dict[str, Rate], Field(min_length=1)] = {"answer_entropy": 1, "draft_entropy": 1}
     embedder: str = "assistant"
+    weighted: bool = False
     half: bool = False
     draft_tokens: Positive = 16
     samples: Annotated[int, Field(ge=2)] = 4

@@ -28,7 +28,12 @@ def stages(run: Run, scope: str) -> list[Stage]:
         ),
         Stage(
             "score",
-            {"score": run.score.identity(), "base": base_digest(*scorer(run)), "seed": seed},
+            {
+                "score": run.score.identity(),
+                "base": base_digest(*scorer(run)),
+                "embedder": selection.embedder_digest(run.score.embedder),
+                "seed": seed,
+            },
             ("data",),
             lambda at: selection.score(run.score, *scorer(run), at["data"], at.folder, at.scratch, compute, seed),
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from bridge_distill.answers import MARK
 from bridge_distill.config import Score
+from bridge_distill.engine.fingerprint import digest_folder
 from bridge_distill.models.generate import Decoding, Generation, batches, write
 from bridge_distill.models.load import Model
 from bridge_distill.models.reading import Reading, read
@@ -123,3 +125,9 @@ def find_embedder(name: str) -> Embedder:
     """The embedder that a setting such as ``model2vec:owner/name`` names; raises ``UserError``."""
     family, _, argument = name.partition(":")
     return embedders.get(family, "score.embedder")(argument)
+
+
+def embedder_digest(name: str) -> dict[str, str]:
+    """What a setting's embedder holds where it is a folder, by file, for the fingerprint of the stage."""
+    _, _, argument = name.partition(":")
+    return digest_folder(Path(argument)) if argument and Path(argument).is_dir() else {}

@@ -37,17 +37,17 @@ def score(
     """
     check_score(settings)
     chosen = [signals.get(name, "score.signals") for name in settings.signals]
-    embed, model = measure.find_embedder(settings.embedder), load(base, compute, place)
+    spaces, model = _spaces(settings), load(base, compute, place)
     total = count_rows(data / artifacts.TRAIN)
     _refuse_too_long(model, _pool(data))
     with progress("scoring the pool", total) as tick:
 
         def make(part: Sequence[Question], start: int, file: Path) -> None:
             set_seed(seed + start)
-            _measure(model, part, settings, chosen, embed, compute.batch_tokens, file, tick)
+            _measure(model, part, settings, chosen, spaces, compute.batch_tokens, file, tick)
 
         files = [*shard_files(_pool(data), settings.shard, scratch, make, tick)]
-    return _gather(settings, files, folder, total)
+    return _gather(settings, files, [*spaces], folder, total)
 
 
 def check_score(settings: Score) -> None:
@@ -62,6 +62,16 @@ def written_tokens(settings: Score) -> int:
     return sum(signals.get(name, "score.signals").tokens(settings) for name in settings.signals)
 
 
+def _spaces(settings: Score) -> dict[str, Embedder]:
+    """What gives the vectors of each file."""
+    found = {artifacts.EMBEDDINGS: measure.find_embedder(settings.embedder)}
+    return found | ({artifacts.WEIGHTED: _weighted} if settings.weighted else {})
+
+
+def _weighted(batch: measure.Readable) -> NDArray[np.float32]:
+    return batch.reading.pooled(weighted=True)
+
+
 def _pool(data: Path) -> Iterator[Question]:
     return iterate_rows(data / artifacts.TRAIN, Question)
 
@@ -71,7 +81,7 @@ def _measure(
     questions: Sequence[Question],
     settings: Score,
     chosen: Sequence[Signal],
-    embed: Embedder,
+    spaces: dict[str, Embedder],
     batch_tokens: int,
     file: Path,
     tick: Tick,
@@ -80,15 +90,19 @@ def _measure(
     heads = [model.prompt_ids(prompts.local(question)) for question in questions]
     extra = len(measure.mark_ids(model)) + settings.draft_tokens
     columns = {name: np.empty(len(questions)) for signal in chosen for name in signal.columns}
-    vectors: dict[int, NDArray[np.float32]] = {}
+    vectors: dict[str, dict[int, NDArray[np.float32]]] = {name: {} for name in spaces}
     for rows in batches([len(head) + extra for head in heads], batch_tokens):
         batch = Batch(model, [questions[row] for row in rows], [heads[row] for row in rows], settings, batch_tokens)
         for signal in chosen:
             for name, values in zip(signal.columns, signal.measure(batch), strict=True):
                 columns[name][rows] = values
-        vectors |= zip(rows, embed(batch), strict=True)
+        for name, embed in spaces.items():
+            vectors[name] |= zip(rows, embed(batch), strict=True)
         tick(len(rows))
-    np.save(file.with_suffix(".npy"), _stored(np.stack([vectors[row] for row in range(len(questions))]), settings))
+    for name, found in vectors.items():
+        np.save(
+            file.with_suffix(f".{name}"), _stored(np.stack([found[row] for row in range(len(questions))]), settings)
+        )
     write_columns(file, {"question_id": [question.id for question in questions], **columns})
 
 
@@ -100,14 +114,15 @@ def _stored(vectors: NDArray[np.float32], settings: Score) -> NDArray[Any]:
     return vectors.astype(np.float16)
 
 
-def _gather(settings: Score, files: list[Path], folder: Path, total: int) -> dict[str, Any]:
+def _gather(settings: Score, files: list[Path], spaces: list[str], folder: Path, total: int) -> dict[str, Any]:
     """Join the shards; difficulty, a matter of ranks, waits for all of them."""
     parts = [read_columns(file) for file in files]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     ids = columns.pop("question_id")
     hard = difficulty(columns, settings.difficulty)
     kind = np.float16 if settings.half else np.float32
-    join_arrays((file.with_suffix(".npy") for file in files), folder / artifacts.EMBEDDINGS, total, kind)
+    for name in spaces:
+        join_arrays((file.with_suffix(f".{name}") for file in files), folder / name, total, kind)
     write_columns(folder / artifacts.SCORES, {"question_id": ids, "difficulty": hard, **columns})
     return {"questions": total, **{f"mean_{name}": _mean(values) for name, values in columns.items()}}
 

@@ -1,7 +1,7 @@
 """The assistant's own last hidden states, averaged over the prompt: what it was going to read anyway.
 
-``assistant`` is the plain mean, ``assistant:weighted`` the mean weighted by position, which RDS+ uses
-(Ivison et al. 2025, arXiv 2503.01807). Cost: none beside the one reading.
+Cost: none beside the one reading. Plain means of a language model's states share one large direction, so
+selection centres them first.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from bridge_distill.selection.measure import Embedder, Readable, embedders
 
 @embedders.register("assistant")
 def assistant(argument: str) -> Embedder:
-    """The mean, or with ``weighted`` the one weighted by position."""
-    if argument not in ("", "weighted"):
-        raise UserError("score.embedder", f"unknown pooling {argument!r}", "write assistant or assistant:weighted")
+    """The plain mean; raises ``UserError`` where a model is named, for the model is ``score.base``."""
+    if argument:
+        raise UserError("score.embedder", f"assistant takes no name (got {argument!r})", "name it in score.base")
 
     def embed(batch: Readable) -> NDArray[np.float32]:
-        return batch.reading.pooled(weighted=argument == "weighted")
+        return batch.reading.pooled()
 
     return embed
