@@ -57,6 +57,8 @@ def settings(folder: Path, **changed: Any) -> Settings:
         ("format", trace(f"<think>{STEPS}"), "a block that is not closed"),
         ("format", trace(f"{STEPS} So the"), "cut off"),
         ("format", trace(f"{STEPS} That is 3 +"), "cut off"),
+        ("format", trace(f"{STEPS} So it is A"), None),
+        ("format", trace(f"{STEPS}\nAnswer: a"), None),
         ("language", trace(STEPS), None),
         ("language", trace("平均は合計を年数で割ったものです。"), "another script"),
         ("language", trace("平均は合計", question="平均は何ですか。"), None),
@@ -284,7 +286,7 @@ def test_the_command_prints_the_funnel_and_replaces_nothing_by_accident(pool: Pa
     command = [sys.executable, "-m", "bridge_distill", *map(str, words)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    assert "8 traces of 2 domains" in done.stdout
+    assert "8 traces kept, domains: 2" in done.stdout
     assert done.stdout.splitlines()[0].split() == ["gate", "in", "removed", "out", "seconds", "why"]
     page = (tmp_path / "c.html").read_text()
     assert all(f'id="plot-{name}"' in page for name in ("coverage", "difficulty", "reach"))

@@ -82,7 +82,7 @@ def curate_command(
     short = (
         "" if figures["chosen"] == number else f" (only as many passed the gates and quotas, {number} were asked for)"
     )
-    typer.echo(f"{figures['chosen']} traces of {len(figures['domains'])} domains: {out}{short}")
+    typer.echo(f"{figures['chosen']} traces kept, domains: {len(figures['domains'])}; {out}{short}")
     typer.echo(f"map: {figures['files']['map']}; removed rows with reasons: {figures['files']['removed']}")
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
+from bridge_distill.answers import has_mark
 from bridge_distill.curation.contract import Trace, gates
 from bridge_distill.curation.settings import Settings
 
 _BROKEN = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ufffd]")
 _PICTURE = re.compile(r"!\[|<img\b|\[asy\]|\\includegraphics", flags=re.IGNORECASE)
-_UNFINISHED = re.compile(
-    r"(?:[,;:(\[{+*/=\\-]|\b(?:and|or|the|a|an|of|to|is|so|because|that|with))\Z", flags=re.IGNORECASE
-)
+# Capitals and what follows an answer's mark are left alone: a trace may well end with the choice A.
+_UNFINISHED = re.compile(r"(?:[,;:(\[{+=]|\b(?:and|or|the|a|an|of|to|is|so|because|that|with))\Z")
 _PAIRS = (("\\begin{", "\\end{"), ("<think>", "</think>"))
 
 
@@ -27,4 +27,4 @@ def format_(trace: Trace, settings: Settings) -> str | None:
         return "refers to a picture"
     if text.count("```") % 2 or any(text.count(start) != text.count(end) for start, end in _PAIRS):
         return "a block that is not closed"
-    return "cut off" if _UNFINISHED.search(text[-20:]) else None
+    return "cut off" if _UNFINISHED.search(text) and not has_mark(text.splitlines()[-1]) else None
