@@ -19,7 +19,6 @@ from bridge_distill.models.bases import base_digest
 from bridge_distill.models.generate import Decoding, batches, generate
 from bridge_distill.models.load import Model, cut, load
 from bridge_distill.models.runtime import set_seed
-from bridge_distill.models.signals import read_prompts
 from bridge_distill.models.train import Example, Training, fine_tune
 
 QUESTIONS = practice.make("legal", 24, 3, 0.0)
@@ -155,14 +154,6 @@ def test_batches_hold_every_index_once_within_the_limit(lengths: list[int], limi
     assert sorted(index for group in groups for index in group) == list(range(len(lengths)))
     for group in groups:
         assert len(group) == 1 or max(lengths[i] for i in group) * len(group) <= limit
-
-
-def test_reading_pools_the_prompt_and_measures_the_options(tiny: Model) -> None:
-    reading = read_prompts(tiny, PROMPTS[:5], "Answer:", [["yes", "no"]] * 4 + [[]], 300)
-    states = tiny.network.model(torch.tensor([tiny.prompt_ids(PROMPTS[2])])).last_hidden_state[0]
-    torch.testing.assert_close(torch.tensor(reading.embeddings[2]), states.mean(0).detach(), atol=1e-4, rtol=1e-3)
-    assert (reading.option_entropy[:4] <= 0.6932).all()
-    assert reading.option_entropy[4] != reading.option_entropy[4], "no options, no entropy"
 
 
 @pytest.mark.parametrize("kind", adapters.names())

@@ -20,8 +20,11 @@ from bridge_distill.engine.rows import write_rows
 from bridge_distill.errors import UserError
 from bridge_distill.records import Choice, Question, Rationale, Reply, Score, Verdict
 from bridge_distill.report import summarise, write_report
+from bridge_distill.report.coverage import read_pool
+from bridge_distill.report.folder import open_run
+from bridge_distill.report.reach import reach
 from bridge_distill.report.verdict import outcome
-from bridge_distill.report.words import money
+from bridge_distill.report.words import money, percent
 from bridge_distill.statistics import interval, paired_difference
 from pages import Page
 
@@ -111,7 +114,7 @@ def _write_pool(run: Path) -> None:
     write_rows(
         run / "score" / artifacts.SCORES,
         Score,
-        [Score(q.id, 0.1, 0.2, float(h), 60) for q, h in zip(train, hard, strict=True)],
+        [Score(q.id, float(h)) for q, h in zip(train, hard, strict=True)],
     )
     record(run, "score", 64.2, {})
     picked = [0, 1, 2, 3, 4, *range(10, 310, 20)]
@@ -201,7 +204,7 @@ def page(finished: Path) -> Page:
 def test_hostile_text_stays_text(page: Page) -> None:
     assert len(page.scripts) == 3
     plots = json.loads(page.scripts[0])
-    assert set(plots) == {"accuracy", "coverage", "difficulty", "funnel", "losses"}
+    assert set(plots) == {"accuracy", "coverage", "difficulty", "funnel", "losses", "reach"}
     assert "alert(1)" not in page.scripts[1] + page.scripts[2]
     assert page.text.count(HOSTILE) > 5, "it is shown as it was written"
     assert not [tag for tag, _ in page.tags if tag in ("img", "iframe", "object", "embed", "base", "form")]
@@ -214,6 +217,33 @@ def test_plots_show_hostile_text_without_their_own_markup(page: Page) -> None:
     assert "alert(1)" in hovers
     assert "<script" not in hovers
     assert "<img" not in hovers
+
+
+def test_reach_counts_the_pool_near_what_was_chosen_beside_random() -> None:
+    draw = np.random.default_rng(0)
+    vectors = (np.repeat(np.eye(8, 16), 40, axis=0) * 9 + draw.normal(size=(320, 16)) * 0.1).astype(np.float32)
+    tour, same = np.arange(8) * 40, np.arange(8)
+    found, worst = reach(vectors, tour), reach(vectors, same)
+    assert found is not None
+    assert worst is not None
+    np.testing.assert_array_equal(found.budgets, np.arange(1, 9))
+    assert found.chosen[-1] > 0.9, "one question of each cluster speaks for all of it"
+    assert worst.chosen[-1] < 0.2, "eight of one cluster speak for no other"
+    assert worst.chosen[-1] < found.random[-1] < found.chosen[-1]
+    assert (np.diff(found.chosen) >= 0).all()
+    assert (np.diff(found.random) >= 0).all()
+    assert reach(vectors, tour[:1]) is None
+
+
+def test_the_page_says_what_share_of_the_pool_is_within_reach(finished: Path, page: Page) -> None:
+    pool = read_pool(open_run(finished))
+    assert pool is not None
+    assert pool.reach is not None
+    assert pool.reach.budgets[-1] == CHOSEN
+    assert f"in the end {percent(pool.reach.chosen[-1])}, where as many questions drawn at random reach" in page.text
+    plots = json.loads(page.scripts[0])
+    assert [trace["name"] for trace in plots["reach"]["data"]] == ["random", "chosen"]
+    assert [trace["name"] for trace in plots["difficulty"]["data"]] == ["not chosen", "chosen"]
 
 
 def test_only_our_scripts_may_run(page: Page) -> None:

@@ -29,7 +29,9 @@ def test_every_shipped_run_file_is_valid(path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_relative_paths_are_relative_to_the_run_file(tmp_path: Path) -> None:
-    run = read(tmp_path, {**PLAIN, "assistant": {"base": "./models/a"}, "student": {"instructions": "i.jsonl"}}).run
+    tree = {**PLAIN, "assistant": {"base": "./models/a"}, "student": {"instructions": "i.jsonl"}}
+    run = read(tmp_path, {**tree, "score": {"embedder": "model2vec:./models/e"}}).run
+    assert run.score.embedder == f"model2vec:{tmp_path / 'models/e'}"
     assert run.data.train == str(tmp_path / "a.jsonl")
     assert run.runs == tmp_path / "runs"
     assert run.assistant is not None

@@ -78,7 +78,7 @@ def write_pool(folder: Path, order: list[int]) -> None:
     pool = pool_of(40, 2)
     folder.mkdir()
     questions = practice.make("legal", 40, 0, 0.0)
-    rows = [Score(pool.ids[i], 0.1, 0.2, float(pool.difficulty[i]), 30) for i in order]
+    rows = [Score(pool.ids[i], float(pool.difficulty[i])) for i in order]
     write_rows(folder / artifacts.SCORES, Score, rows)
     write_rows(folder / artifacts.TRAIN, Question, [questions[i] for i in order])
     np.save(folder / artifacts.EMBEDDINGS, pool.embeddings[order])

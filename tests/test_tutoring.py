@@ -25,7 +25,7 @@ LOOP = "the sky is blue because the sky is blue and "
 
 
 def written(text: str, finished: bool = True) -> Generation:
-    return Generation(text, len(text.split()), finished, -0.1, 0.2)
+    return Generation(text, len(text.split()), finished, -0.1, 0.2, 0.4)
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bridge_distill.engine.columns import read_columns
 from bridge_distill.engine.rows import read_rows
 from bridge_distill.records import Choice, Question, Rationale, Reply, Score, Verdict
 
@@ -15,6 +17,7 @@ TEST = "test.parquet"
 REJECTED = "rejected.jsonl"
 SCORES = "scores.parquet"
 EMBEDDINGS = "embeddings.npy"
+WEIGHTED = "weighted.npy"
 CHOICES = "choices.parquet"
 REPLIES = "replies.parquet"
 RATIONALES = "rationales.parquet"
@@ -37,10 +40,24 @@ def scores(score: Path) -> list[Score]:
     return read_rows(score / SCORES, Score)
 
 
+def signals(score: Path) -> dict[str, NDArray[np.float64]]:
+    """What was measured of the pool: each column of shape (pool,), NaN where there was nothing to measure."""
+    columns = read_columns(score / SCORES)
+    fixed = {field.name for field in fields(Score)}
+    return {name: np.asarray(values, dtype=np.float64) for name, values in columns.items() if name not in fixed}
+
+
 def embeddings(score: Path) -> NDArray[np.float32]:
-    """Mean-pooled hidden states of shape (pool, width), in the pool's order."""
-    loaded: NDArray[np.float32] = np.load(score / EMBEDDINGS, allow_pickle=False)
-    return loaded
+    """Where each question lies, of shape (pool, width) in the pool's order: a view of the file, read as it is used.
+
+    Float32, or float16 with ``score.half``: convert a block before computing with it.
+    """
+    return _mapped(score / EMBEDDINGS)
+
+
+def weighted(score: Path) -> NDArray[np.float32] | None:
+    """The assistant's states averaged by position, like ``embeddings``; None without ``score.weighted``."""
+    return _mapped(score / WEIGHTED) if (score / WEIGHTED).is_file() else None
 
 
 def choices(select: Path) -> list[Choice]:
@@ -61,3 +78,8 @@ def rationales(folder: Path) -> list[Rationale]:
 def verdicts(evaluate: Path) -> list[Verdict]:
     """One row a test question."""
     return read_rows(evaluate / VERDICTS, Verdict)
+
+
+def _mapped(path: Path) -> NDArray[np.float32]:
+    loaded: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return loaded

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from bridge_distill import __version__
+from bridge_distill.cli_curate import curate_command
 from bridge_distill.cli_store import ledger_app, replies_app
 from bridge_distill.errors import UserError
 
@@ -22,6 +23,7 @@ teacher_app = typer.Typer(no_args_is_help=True, help="Work with teachers.")
 app.add_typer(teacher_app, name="teacher")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(replies_app, name="replies")
+app.command("curate")(curate_command)
 
 RunFilePath = Annotated[Path, typer.Argument(metavar="FILE", help="Run file (YAML).")]
 RunName = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, such as runs/legal.")]

@@ -117,10 +117,20 @@ class Shrink(Section):
 
 
 class Score(Section):
-    """What the untuned assistant's pass over the pool measures; ``base`` is the assistant's where None."""
+    """What the untuned assistant's pass over the pool measures; ``base`` is the assistant's where None.
+
+    ``difficulty`` weighs columns of ``signals`` against each other, each as ranks scaled to 0..1.
+    ``embedder`` is ``assistant``, ``sentence-transformers:NAME`` or ``model2vec:NAME``; ``weighted`` adds
+    the assistant's states averaged by position, for RDS+; ``half`` keeps vectors as float16 on disk.
+    """
 
     base: str | None = None
-    draft_tokens: Annotated[int, Field(ge=0)] = 16
+    signals: Annotated[list[str], Field(min_length=1)] = ["answer_entropy", "draft_entropy", "length"]
+    difficulty: Annotated[dict[str, Rate], Field(min_length=1)] = {"answer_entropy": 1, "draft_entropy": 1}
+    embedder: str = "assistant"
+    weighted: bool = False
+    half: bool = False
+    draft_tokens: Positive = 16
     samples: Annotated[int, Field(ge=2)] = 4
     shard: Positive = Field(default=128, json_schema_extra=WHERE)
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bridge_distill import artifacts, data, teacher
+from bridge_distill import artifacts, data, selection, teacher
 from bridge_distill.config import Run
 from bridge_distill.engine.stage import RECORD, Stage
 from bridge_distill.models.bases import EMBEDDED
@@ -194,7 +194,7 @@ def _seconds(run: Run, pool: data.Pool, paid: int, done: list[str], arms: int) -
     student = size[run.student.base] * share
     steps = run.student.steps or (run.student.epochs or 3) * pool.size / run.student.batch
     work = {
-        "score": 2 * size[reader] * pool.size * (prompt + run.score.draft_tokens) / READING_SHARE,
+        "score": 2 * size[reader] * pool.size * (prompt + selection.written_tokens(run.score)) / READING_SHARE,
         "student": 6 * student * steps * run.student.batch * (prompt + reply) / TRAINING_SHARE * (1 + arms),
         "evaluate/base": 2 * size[run.student.base] * pool.test * (prompt + reply) / WRITING_SHARE,
         "evaluate/student": 2 * student * pool.test * (prompt + reply) / WRITING_SHARE * (1 + arms),

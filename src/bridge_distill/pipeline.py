@@ -28,7 +28,12 @@ def stages(run: Run, scope: str) -> list[Stage]:
         ),
         Stage(
             "score",
-            {"score": run.score.identity(), "base": base_digest(*scorer(run)), "seed": seed},
+            {
+                "score": run.score.identity(),
+                "base": base_digest(*scorer(run)),
+                "embedder": selection.embedder_digest(run.score.embedder),
+                "seed": seed,
+            },
             ("data",),
             lambda at: selection.score(run.score, *scorer(run), at["data"], at.folder, at.scratch, compute, seed),
         ),
@@ -120,6 +125,7 @@ def check(run: Run, with_key: bool) -> None:
     """Raise ``UserError`` for any name that no part answers to, before anything is computed or paid."""
     for form in run.data.forms:
         answer_forms.get(form, "data.answer")
+    selection.check_score(run.score)
     selection.selectors.get(run.select.method, "select.method")
     teacher.check(run.teacher, run.budget, with_key)
     check_base(*scorer(run))

@@ -13,7 +13,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 def local(question: Question) -> str:
     """The prompt of every local model: the question, its choices, and how to end."""
     ask = f"Think step by step, then end with '{MARK} {form_of(question).instruction(question)}'."
-    return f"{_body(question)}\n{ask}"
+    return f"{body(question)}\n{ask}"
 
 
 def teacher(question: Question, max_words: int, structured: bool = False) -> list[dict[str, str]]:
@@ -22,7 +22,7 @@ def teacher(question: Question, max_words: int, structured: bool = False) -> lis
     ``structured`` asks for the JSON object that ``teacher.structure`` describes and reads.
     """
     ask = _ask(form_of(question).instruction(question), max_words, structured)
-    return [{"role": "system", "content": ask}, {"role": "user", "content": _body(question)}]
+    return [{"role": "system", "content": ask}, {"role": "user", "content": body(question)}]
 
 
 @lru_cache(maxsize=256)
@@ -52,7 +52,8 @@ def explanation(reply: str) -> str:
     return reply.strip()
 
 
-def _body(question: Question) -> str:
+def body(question: Question) -> str:
+    """The question with its choices, without instructions."""
     if not question.choices or question.form == "yes_no":
         return question.text
     listed = "\n".join([f"{letter}) {text}" for letter, text in zip(LETTERS, question.choices, strict=False)])

@@ -34,13 +34,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What the untuned assistant's one pass over a training question showed (entropies in nats)."""
+    """How difficult the untuned assistant found a training question, from 0 to 1.
+
+    The file has a further column for each signal that was measured (``artifacts.signals``).
+    """
 
     question_id: str
-    answer_entropy: float
-    draft_entropy: float
     difficulty: float
-    prompt_tokens: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,6 +183,9 @@ def _resolve_paths(run: Run, folder: Path) -> Run:
     }
     if run.assistant is not None:
         update["assistant"] = run.assistant.model_copy(update={"base": base(run.assistant.base)})
+    family, sign, name = run.score.embedder.partition(":")
+    score = {"embedder": family + sign + base(name)}
     if run.score.base is not None:
-        update["score"] = run.score.model_copy(update={"base": base(run.score.base)})
+        score["base"] = base(run.score.base)
+    update["score"] = run.score.model_copy(update=score)
     return run.model_copy(update=update)

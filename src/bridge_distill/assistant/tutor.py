@@ -29,10 +29,10 @@ def tutor(
     model = load(str(assistant / artifacts.MODEL), compute, "assistant")
     with progress("explaining", len(questions)) as tick:
 
-        def explain(part: Sequence[Question], start: int, _: Path) -> list[Rationale]:
+        def explain(part: Sequence[Question], start: int) -> list[Rationale]:
             return _explain(model, part, settings, compute, seed + start, tick)
 
-        rows, _ = in_shards(questions, settings.shard, scratch, Rationale, explain, tick)
+        rows = in_shards(questions, settings.shard, scratch, Rationale, explain, tick)
     write_rows(folder / artifacts.RATIONALES, Rationale, rows)
     return {"questions": len(questions), "written": len(rows), "kept": dict(Counter(row.reason for row in rows))}
 

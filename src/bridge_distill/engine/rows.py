@@ -51,6 +51,11 @@ def read_rows(path: Path, record: type[Record]) -> list[Record]:
     return list(iterate_rows(path, record))
 
 
+def count_rows(path: Path) -> int:
+    """How many rows a file holds, by its footer."""
+    return int(pq.read_metadata(path).num_rows)
+
+
 def iterate_rows(path: Path, record: type[Record], kept: NDArray[np.bool_] | None = None) -> Iterator[Record]:
     """The rows of a file in order, or those marked in ``kept`` (of shape (rows,)), a batch in memory at a time."""
     for batch in batches(path, schema_of(record), kept):

@@ -25,12 +25,12 @@ def grade(
     loaded = load(model, compute, f"evaluate.models ({name})")
     with progress(f"testing the {name}", len(questions)) as tick:
 
-        def answer(part: Sequence[Question], start: int, _: Path) -> list[Verdict]:
+        def answer(part: Sequence[Question], start: int) -> list[Verdict]:
             asked = [prompts.local(question) for question in part]
             written = generate(loaded, asked, Decoding(settings.max_new_tokens), compute.batch_tokens, 0, tick)
             return [_verdict(name, question, samples[0]) for question, samples in zip(part, written, strict=True)]
 
-        verdicts, _ = in_shards(questions, settings.shard, scratch, Verdict, answer, tick)
+        verdicts = in_shards(questions, settings.shard, scratch, Verdict, answer, tick)
     write_rows(folder / artifacts.VERDICTS, Verdict, verdicts)
     correct = sum(verdict.correct for verdict in verdicts)
     return {

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bridge_distill.engine.progress import Tick, unseen
 from bridge_distill.models.load import Model
+from bridge_distill.models.reading import Reading, left_padded, read
+
+TOP_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +19,8 @@ class Generation:
     """One written text.
 
     ``finished`` is False where the token limit cut it off; ``log_probability`` is the mean over
-    its tokens and ``entropy`` the mean entropy of the distributions they were drawn from (nats).
+    its tokens and ``entropy`` the mean entropy of the distributions they were drawn from (nats),
+    ``top_entropy`` that of the fifth of the tokens where it is highest.
     """
 
     text: str
@@ -23,6 +28,7 @@ class Generation:
     finished: bool
     log_probability: float
     entropy: float
+    top_entropy: float
 
 
 @dataclass(frozen=True)
@@ -49,9 +55,8 @@ def generate(
     ids = [model.prompt_ids(prompt) + _prefix_ids(model, decoding.prefix) for prompt in prompts]
     results: list[list[Generation]] = [[] for _ in prompts]
     for batch in batches([len(i) + decoding.max_new_tokens for i in ids], batch_tokens // decoding.samples):
-        written = _write(model, [ids[i] for i in batch], decoding)
-        for place, index in enumerate(batch):
-            results[index] = written[place * decoding.samples : (place + 1) * decoding.samples]
+        for index, written in zip(batch, _write_batch(model, [ids[i] for i in batch], decoding), strict=True):
+            results[index] = written
         tick(len(batch))
     return results
 
@@ -67,40 +72,53 @@ def batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
     return groups
 
 
-def left_padded(rows: Sequence[Sequence[int]], pad: int, device: Any) -> tuple[Any, Any]:
-    """Token ids and attention mask of shape (rows, longest), padded on the left."""
-    import torch
+def write(reading: Reading, rows: Sequence[int], decoding: Decoding, tail: bool = True) -> list[list[Generation]]:
+    """Go on writing after some rows of what a model has read, with or without its tail.
 
-    width = max(len(row) for row in rows)
-    ids = torch.tensor([[pad] * (width - len(row)) + list(row) for row in rows], device=device)
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=device)
-    return ids, mask
+    The keys and values of the prompt are shared: no sample reads it again.
+    """
+    tokens = reading.ids.shape[1] - (0 if tail else reading.tail)
+    cache = reading.cache_of(rows, decoding.samples, tokens - 1)
+    chosen = list(rows)
+    written = _write(reading.model, reading.ids[chosen, :tokens], reading.mask[chosen, :tokens], decoding, cache)
+    return [written[start : start + decoding.samples] for start in range(0, len(written), decoding.samples)]
 
 
 def _prefix_ids(model: Model, prefix: str) -> list[int]:
     return list(model.tokenizer(prefix, add_special_tokens=False)["input_ids"]) if prefix else []
 
 
-def _write(model: Model, rows: list[list[int]], decoding: Decoding) -> list[Generation]:
+def _write_batch(model: Model, rows: list[list[int]], decoding: Decoding) -> list[list[Generation]]:
+    if decoding.samples > 1:
+        return write(read(model, rows), range(len(rows)), decoding)
+    ids, mask = left_padded(rows, model.tokenizer.pad_token_id, model.network.device)
+    return [[written] for written in _write(model, ids, mask, decoding, None)]
+
+
+def _write(model: Model, ids: Any, mask: Any, decoding: Decoding, cache: Any) -> list[Generation]:
+    """The samples of the first row, then those of the next; ``cache`` knows all but the last token of each sample."""
     import torch
     from transformers import LogitsProcessorList
 
-    ids, mask = left_padded(rows, model.tokenizer.pad_token_id, model.network.device)
-    recorder = _Recorder()
-    sampling: dict[str, Any] = {"do_sample": False}
+    recorder, width = _Recorder(), ids.shape[1]
+    options: dict[str, Any] = {"do_sample": False}
     if decoding.temperature > 0:
-        sampling = {"do_sample": True, "temperature": decoding.temperature, "top_k": 0, "top_p": 1.0}
+        options = {"do_sample": True, "temperature": decoding.temperature, "top_k": 0, "top_p": 1.0}
+    if cache is None:
+        options["num_return_sequences"] = decoding.samples
+    else:
+        options["past_key_values"] = cache
+        ids, mask = (part.repeat_interleave(decoding.samples, 0) for part in (ids, mask))
     with torch.inference_mode():
         sequences = model.network.generate(
             input_ids=ids,
             attention_mask=mask,
             max_new_tokens=decoding.max_new_tokens,
-            num_return_sequences=decoding.samples,
             logits_processor=LogitsProcessorList([recorder]),
             pad_token_id=model.tokenizer.pad_token_id,
-            **sampling,
+            **options,
         )
-    written = sequences[:, ids.shape[1] :]
+    written = sequences[:, width:]
     return _read(model, written, *recorder.finish(written))
 
 
@@ -134,13 +152,17 @@ class _Recorder:
 def _read(model: Model, written: Any, log_probabilities: Any, entropies: Any) -> list[Generation]:
     end = model.network.generation_config.eos_token_id
     ends = set(end) if isinstance(end, list) else {end}
-    read = []
+    found = []
     for row, logs, ents in zip(written.tolist(), log_probabilities.tolist(), entropies.tolist(), strict=True):
         stop = next((i for i, token in enumerate(row) if token in ends), None)
         length = len(row) if stop is None else stop
         counted = length if stop is None else stop + 1
         text = model.tokenizer.decode(row[:length], skip_special_tokens=True).strip()
-        read.append(
-            Generation(text, length, stop is not None, sum(logs[:counted]) / counted, sum(ents[:counted]) / counted)
-        )
-    return read
+        log_probability, entropy = sum(logs[:counted]) / counted, sum(ents[:counted]) / counted
+        found.append(Generation(text, length, stop is not None, log_probability, entropy, _top(ents[:counted])))
+    return found
+
+
+def _top(entropies: list[float]) -> float:
+    kept = sorted(entropies, reverse=True)[: math.ceil(TOP_SHARE * len(entropies))]
+    return sum(kept) / len(kept)

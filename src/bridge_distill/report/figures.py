@@ -13,6 +13,7 @@ import numpy as np
 from bridge_distill.report import words
 from bridge_distill.report.coverage import Pool
 from bridge_distill.report.folder import Graded
+from bridge_distill.report.reach import Reach
 
 # Middle tones: each keeps a contrast of at least 3:1 on the page's light and on its dark background.
 BLUE, ORANGE, GREEN, GREY, PURPLE = "#3a7fc4", "#d0692a", "#2b9168", "#7f8791", "#9a6fc2"
@@ -63,6 +64,12 @@ def accuracy(models: Sequence[Graded], scores: dict[str, Any], majority: float |
     return _json(figure, top=34, right=30)
 
 
+def of_pool(pool: Pool) -> dict[str, Any]:
+    """The map, the difficulty and the reach of what was chosen from a pool, by name."""
+    plots = {"coverage": coverage(pool), "difficulty": difficulty(pool)}
+    return plots | ({} if pool.reach is None else {"reach": reach(pool.reach)})
+
+
 def coverage(pool: Pool) -> dict[str, Any]:
     """The pool on two principal components: circles were not chosen, diamonds were; colour is difficulty."""
     from plotly import graph_objects as go
@@ -87,14 +94,14 @@ def coverage(pool: Pool) -> dict[str, Any]:
 
 
 def difficulty(pool: Pool) -> dict[str, Any]:
-    """How hard the pool and the chosen questions are, as shares of each."""
+    """How hard the chosen and the other questions are, as shares of each."""
     from plotly import graph_objects as go
 
     values, chosen = np.nan_to_num(pool.difficulty), pool.chosen
     edges = np.histogram_bin_edges(values, bins=20)
     middles = (edges[:-1] + edges[1:]) / 2
     figure = go.Figure()
-    for name, part, colour in (("pool", values, GREY), ("chosen", values[chosen], BLUE)):
+    for name, part, colour in (("not chosen", values[~chosen], GREY), ("chosen", values[chosen], BLUE)):
         heights = 100 * np.histogram(part, bins=edges)[0] / max(len(part), 1)
         figure.add_bar(x=middles, y=heights, name=name, marker={"color": colour}, hovertemplate="%{y:.1f}% at %{x:.2f}")
     figure.update_layout(
@@ -103,6 +110,32 @@ def difficulty(pool: Pool) -> dict[str, Any]:
         bargap=0.1,
         xaxis={"title": {"text": "difficulty"}, "fixedrange": True},
         yaxis={"title": {"text": "share of questions"}, "ticksuffix": "%", "fixedrange": True},
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+    )
+    return _json(figure, top=40)
+
+
+def reach(found: Reach) -> dict[str, Any]:
+    """The share of the pool within reach of the questions chosen so far, and of as many random ones."""
+    from plotly import graph_objects as go
+
+    figure = go.Figure()
+    for name, shares, colour, dash in (
+        ("random", found.random, GREY, "dash"),
+        ("chosen", found.chosen, BLUE, "solid"),
+    ):
+        figure.add_scatter(
+            x=found.budgets,
+            y=(100 * shares).round(2),
+            name=name,
+            mode="lines",
+            line={"color": colour, "width": 2, "dash": dash},
+            hovertemplate="%{y:.1f}% within reach of %{x}",
+        )
+    figure.update_layout(
+        height=300,
+        xaxis={"title": {"text": "questions paid for"}, "rangemode": "tozero", "fixedrange": True},
+        yaxis={"title": {"text": "share of the pool"}, "ticksuffix": "%", "range": [0, 102], "fixedrange": True},
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
     )
     return _json(figure, top=40)

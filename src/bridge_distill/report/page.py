@@ -38,7 +38,7 @@ def write_report(run_folder: Path) -> Path:
     run = open_run(run_folder)
     summary = json.loads(write_summary(run_folder).read_text(encoding="utf-8"))
     path = run_folder / "report.html"
-    write_text(path, _render(_content(run, summary)))
+    write_text(path, render("report.html", _content(run, summary)))
     return path
 
 
@@ -55,6 +55,7 @@ def _content(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
         "chosen": [] if pool is None else pool.picked(),
         "chosen_rows": CHOSEN_ROWS,
         "sampled": None if pool is None else len(pool.drawn()),
+        "reach": None if pool is None else pool.reach,
         "losses": {name: (curve[0][1], curve[-1][1]) for name, curve in losses.items()},
         "examples": [] if data is None else side_by_side(artifacts.test_questions(data), models),
         "rejected": _rejected(data, summary),
@@ -69,7 +70,7 @@ def _plots(summary: dict[str, Any], models: list[Any], pool: Pool | None, losses
     if models:
         plots["accuracy"] = figures.accuracy(models, summary["models"], summary.get("majority"))
     if pool is not None and pool.questions:
-        plots["coverage"], plots["difficulty"] = figures.coverage(pool), figures.difficulty(pool)
+        plots |= figures.of_pool(pool)
     if summary.get("rationales"):
         plots["funnel"] = figures.funnel(summary["rationales"])
     if losses:
@@ -133,7 +134,8 @@ def _cell(value: Any) -> str:
     return words.excerpt(text, CELL_CHARACTERS)
 
 
-def _render(content: dict[str, Any]) -> str:
+def render(template: str, content: dict[str, Any]) -> str:
+    """A page of this package's templates that holds its own style and scripts; ``content`` has its ``plots``."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
 
@@ -153,7 +155,7 @@ def _render(content: dict[str, Any]) -> str:
     style = own.joinpath("report.css").read_text(encoding="utf-8")
     # Only these two scripts may run: should a text ever slip through the escaping, the browser refuses it.
     policy = " ".join(f"'sha256-{_digest(script)}'" for script in scripts.values())
-    return environment.get_template("report.html").render(**content, **scripts, style=style, policy=policy)
+    return environment.get_template(template).render(**content, **scripts, style=style, policy=policy)
 
 
 def _digest(script: str) -> str:

@@ -2,6 +2,7 @@
 
 from bridge_distill.selection.choose import choose
 from bridge_distill.selection.contract import selectors
-from bridge_distill.selection.score import score
+from bridge_distill.selection.measure import embedder_digest
+from bridge_distill.selection.score import check_score, score, written_tokens
 
-__all__ = ["choose", "score", "selectors"]
+__all__ = ["check_score", "choose", "embedder_digest", "score", "selectors", "written_tokens"]

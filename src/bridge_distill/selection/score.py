@@ -2,118 +2,141 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from bridge_distill import artifacts, prompts
-from bridge_distill.answers import MARK, options_of, read_answer
 from bridge_distill.config import Compute, Score
+from bridge_distill.engine.columns import join_arrays, read_columns, write_columns
 from bridge_distill.engine.progress import Tick, progress
-from bridge_distill.engine.rows import write_rows
-from bridge_distill.engine.shards import in_shards
+from bridge_distill.engine.rows import count_rows, iterate_rows
+from bridge_distill.engine.shards import shard_files
 from bridge_distill.errors import UserError
-from bridge_distill.models.generate import Decoding, generate
+from bridge_distill.models.generate import batches
 from bridge_distill.models.load import Model, load
-from bridge_distill.models.signals import read_prompts
+from bridge_distill.models.runtime import set_seed
 from bridge_distill.records import Question
-from bridge_distill.records import Score as ScoreRow
+from bridge_distill.selection import measure
+from bridge_distill.selection.difficulty import check_difficulty, difficulty
+from bridge_distill.selection.measure import Batch, Column, Embedder, Signal, signals
 
-_DIRECT_TOKENS = 12
+_LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
 def score(
     settings: Score, base: str, place: str, data: Path, folder: Path, scratch: Path, compute: Compute, seed: int
 ) -> dict[str, Any]:
-    """Write a ``Score`` and an embedding for each training question; returns figures.
+    """Write each training question's signals, difficulty and embedding; returns figures.
 
-    *Answer entropy*: over the choices, from the next-token probabilities after ``Answer:``; for open
-    answers over ``samples`` sampled short answers. *Draft entropy*: mean token entropy of the first
-    ``draft_tokens`` tokens of the model's own greedy explanation. *Difficulty*: the mean of both
-    signals' ranks, scaled to 0..1 (a rank is comparable across signals with different units).
+    The pool is read and measured shard by shard; only the signals themselves are held for all of it.
+    Raises ``UserError`` for a question that is too long for the base, and for a name that nothing answers to.
     """
-    questions = artifacts.train_questions(data)
-    model = load(base, compute, place)
-    _refuse_too_long(model, questions)
-    with progress("scoring the pool", len(questions)) as tick:
+    check_score(settings)
+    chosen = [signals.get(name, "score.signals") for name in settings.signals]
+    spaces, model = _spaces(settings), load(base, compute, place)
+    total = count_rows(data / artifacts.TRAIN)
+    _refuse_too_long(model, _pool(data))
+    with progress("scoring the pool", total) as tick:
 
-        def measure(part: Sequence[Question], start: int, file: Path) -> list[ScoreRow]:
-            return _measure(model, part, settings, compute, seed + start, file.with_suffix(".npy"), tick)
+        def make(part: Sequence[Question], start: int, file: Path) -> None:
+            set_seed(seed + start)
+            _measure(model, part, settings, chosen, spaces, compute.batch_tokens, file, tick)
 
-        rows, files = in_shards(questions, settings.shard, scratch, ScoreRow, measure, tick)
-    signals = [_scaled_rank([row.answer_entropy for row in rows])]
-    if settings.draft_tokens:
-        signals.append(_scaled_rank([row.draft_entropy for row in rows]))
-    difficulty = np.mean(signals, axis=0)
-    rows = [replace(row, difficulty=float(value)) for row, value in zip(rows, difficulty, strict=True)]
-    write_rows(folder / artifacts.SCORES, ScoreRow, rows)
-    np.save(folder / artifacts.EMBEDDINGS, np.concatenate([np.load(file.with_suffix(".npy")) for file in files]))
-    return {
-        "questions": len(rows),
-        "mean_answer_entropy": float(np.mean([row.answer_entropy for row in rows])),
-        "mean_draft_entropy": float(np.mean([row.draft_entropy for row in rows])),
-        "prompt_tokens": sum(row.prompt_tokens for row in rows),
-        "longest_prompt": max(row.prompt_tokens for row in rows),
-    }
+        files = [*shard_files(_pool(data), settings.shard, scratch, make, tick)]
+    return _gather(settings, files, [*spaces], folder, total)
+
+
+def check_score(settings: Score) -> None:
+    """Raise ``UserError`` for a signal, an embedder or a part of difficulty that nothing answers to."""
+    columns = [column for name in settings.signals for column in signals.get(name, "score.signals").columns]
+    check_difficulty(settings.difficulty, columns)
+    measure.embedders.get(settings.embedder.partition(":")[0], "score.embedder")
+
+
+def written_tokens(settings: Score) -> int:
+    """Tokens that the signals have the base write for a question, beside the one reading of its prompt."""
+    return sum(signals.get(name, "score.signals").tokens(settings) for name in settings.signals)
+
+
+def _spaces(settings: Score) -> dict[str, Embedder]:
+    """What gives the vectors of each file."""
+    found = {artifacts.EMBEDDINGS: measure.find_embedder(settings.embedder)}
+    return found | ({artifacts.WEIGHTED: _weighted} if settings.weighted else {})
+
+
+def _weighted(batch: measure.Readable) -> NDArray[np.float32]:
+    return batch.reading.pooled(weighted=True)
+
+
+def _pool(data: Path) -> Iterator[Question]:
+    return iterate_rows(data / artifacts.TRAIN, Question)
 
 
 def _measure(
-    model: Model, questions: Sequence[Question], settings: Score, compute: Compute, seed: int, file: Path, tick: Tick
-) -> list[ScoreRow]:
-    """The signals of a shard; its embeddings go to ``file`` first, and difficulty waits for the whole pool."""
-    asked = [prompts.local(question) for question in questions]
-    reading = read_prompts(model, asked, MARK, [options_of(q) for q in questions], compute.batch_tokens)
-    answers = reading.option_entropy
-    open_ended = np.flatnonzero(np.isnan(answers))
-    if len(open_ended):
-        answers[open_ended] = _sampled_entropy(model, [questions[int(i)] for i in open_ended], settings, compute, seed)
-    drafts = _draft_entropy(model, asked, settings, compute, seed)
-    np.save(file, reading.embeddings)
-    tick(len(questions))
-    return [
-        ScoreRow(question.id, float(answers[i]), float(drafts[i]), float("nan"), int(reading.tokens[i]))
-        for i, question in enumerate(questions)
-    ]
+    model: Model,
+    questions: Sequence[Question],
+    settings: Score,
+    chosen: Sequence[Signal],
+    spaces: dict[str, Embedder],
+    batch_tokens: int,
+    file: Path,
+    tick: Tick,
+) -> None:
+    """Write a shard: its embeddings first, then its signals to ``file``, which says that it is finished."""
+    heads = [model.prompt_ids(prompts.local(question)) for question in questions]
+    extra = len(measure.mark_ids(model)) + settings.draft_tokens
+    columns = {name: np.empty(len(questions)) for signal in chosen for name in signal.columns}
+    vectors: dict[str, dict[int, NDArray[np.float32]]] = {name: {} for name in spaces}
+    for rows in batches([len(head) + extra for head in heads], batch_tokens):
+        batch = Batch(model, [questions[row] for row in rows], [heads[row] for row in rows], settings, batch_tokens)
+        for signal in chosen:
+            for name, values in zip(signal.columns, signal.measure(batch), strict=True):
+                columns[name][rows] = values
+        for name, embed in spaces.items():
+            vectors[name] |= zip(rows, embed(batch), strict=True)
+        tick(len(rows))
+    for name, found in vectors.items():
+        np.save(
+            file.with_suffix(f".{name}"), _stored(np.stack([found[row] for row in range(len(questions))]), settings)
+        )
+    write_columns(file, {"question_id": [question.id for question in questions], **columns})
 
 
-def _refuse_too_long(model: Model, questions: Sequence[Question]) -> None:
+def _stored(vectors: NDArray[np.float32], settings: Score) -> NDArray[Any]:
+    if not settings.half:
+        return vectors
+    if np.abs(vectors).max() > _LARGEST_HALF:
+        raise UserError("score.half", "this embedder's vectors are too large for float16", "set it to false")
+    return vectors.astype(np.float16)
+
+
+def _gather(settings: Score, files: list[Path], spaces: list[str], folder: Path, total: int) -> dict[str, Any]:
+    """Join the shards; difficulty, a matter of ranks, waits for all of them."""
+    parts = [read_columns(file) for file in files]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    ids = columns.pop("question_id")
+    hard = difficulty(columns, settings.difficulty)
+    kind = np.float16 if settings.half else np.float32
+    for name in spaces:
+        join_arrays((file.with_suffix(f".{name}") for file in files), folder / name, total, kind)
+    write_columns(folder / artifacts.SCORES, {"question_id": ids, "difficulty": hard, **columns})
+    return {"questions": total, **{f"mean_{name}": _mean(values) for name, values in columns.items()}}
+
+
+def _mean(values: Column) -> float | None:
+    """Over the questions that have the signal; None where no question has it."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else None
+
+
+def _refuse_too_long(model: Model, questions: Iterator[Question]) -> None:
     limit = model.network.config.max_position_embeddings
     for question in questions:
         length = len(model.prompt_ids(prompts.local(question)))
         if length > limit:
             cure = "shorten or remove it"
             raise UserError(f"question {question.id}", f"has {length} tokens, the base reads {limit}", cure)
-
-
-def _sampled_entropy(
-    model: Model, questions: list[Question], settings: Score, compute: Compute, seed: int
-) -> list[float]:
-    """Entropy over distinct answers among ``samples`` short ones, each forced to begin with the mark."""
-    decoding = Decoding(_DIRECT_TOKENS, temperature=1.0, samples=settings.samples, prefix=MARK)
-    written = generate(model, [prompts.local(q) for q in questions], decoding, compute.batch_tokens, seed)
-    entropies = []
-    for question, samples in zip(questions, written, strict=True):
-        counts = Counter(read_answer(f"{MARK} {sample.text}", question) or sample.text for sample in samples)
-        shares = [count / len(samples) for count in counts.values()]
-        entropies.append(-sum(share * math.log(share) for share in shares))
-    return entropies
-
-
-def _draft_entropy(model: Model, asked: list[str], settings: Score, compute: Compute, seed: int) -> NDArray[np.float64]:
-    if settings.draft_tokens == 0:
-        return np.zeros(len(asked))
-    written = generate(model, asked, Decoding(settings.draft_tokens), compute.batch_tokens, seed)
-    return np.array([samples[0].entropy for samples in written])
-
-
-def _scaled_rank(values: list[float]) -> NDArray[np.float64]:
-    """Average ranks scaled to 0..1; all equal values share 0.5."""
-    ranks: NDArray[np.float64] = (rankdata(values) - 0.5) / len(values)
-    return ranks

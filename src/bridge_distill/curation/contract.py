@@ -1,0 +1,29 @@
+"""A trace, and the gates that judge it by its text alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from bridge_distill.curation.settings import Settings
+from bridge_distill.records import Question
+from bridge_distill.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A question of the pool with its rationale (empty where it has none); ``line`` is where it stands."""
+
+    line: int
+    question: Question
+    rationale: str
+
+
+class Gate(Protocol):
+    """One test of quality; pure, and about as fast as reading the text."""
+
+    def __call__(self, trace: Trace, settings: Settings) -> str | None:
+        """Why the trace is not used, in words that rows can be counted by, or None."""
+
+
+gates: Registry[Gate] = Registry("gate", "bridge_distill.curation.gates")

@@ -1,0 +1,1 @@
+"""One way to place questions in space per file; heavy ones load when they are first used."""

@@ -1,0 +1,1 @@
+"""One signal per file: its definition, what it costs, and where it comes from."""

@@ -1,0 +1,298 @@
+"""Gates say why, the pick is difficulty then diversity, and every row of the pool is accounted for."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge_distill import practice, prompts
+from bridge_distill.curation import Settings, curate, pick
+from bridge_distill.curation.contract import Trace, gates
+from bridge_distill.curation.failure import solved
+from bridge_distill.curation.gates.repetition import repeated_share
+from bridge_distill.curation.vectors import lexical
+from bridge_distill.data import read_questions
+from bridge_distill.errors import UserError
+from bridge_distill.records import Question
+
+STEPS = "The average is the sum over the number of years, which is what the table gives for this company."
+SPANISH = "La suma de los valores es la que se divide por el número de años, y entonces el resultado es para los dos."
+
+
+def trace(rationale: str, question: str = "What is the average of the three years?", **known: Any) -> Trace:
+    return Trace(1, Question("q", question, "number", **{"answer": "12", **known}), rationale)
+
+
+def settings(folder: Path, **changed: Any) -> Settings:
+    given = {
+        "pool": folder / "pool.jsonl",
+        "out": folder / "curated.jsonl",
+        "number": 10,
+        "answer": ["number", "yes_no"],
+    }
+    return Settings(**{**given, **changed})
+
+
+@pytest.mark.parametrize(
+    ("gate", "found", "reason"),
+    [
+        ("format", trace(f"{STEPS} Answer: 12"), None),
+        ("format", trace("  "), "no rationale"),
+        ("format", trace(f"{STEPS} \ufffd"), "broken characters"),
+        ("format", trace(f"{STEPS} ![a chart](chart.png)"), "refers to a picture"),
+        ("format", trace(STEPS, question="What does \\includegraphics{a} show?"), "refers to a picture"),
+        ("format", trace(f"```python\n{STEPS}"), "a block that is not closed"),
+        ("format", trace(f"<think>{STEPS}"), "a block that is not closed"),
+        ("format", trace(f"{STEPS} So the"), "cut off"),
+        ("format", trace(f"{STEPS} That is 3 +"), "cut off"),
+        ("format", trace(f"{STEPS} So it is A"), None),
+        ("format", trace(f"{STEPS}\nAnswer: a"), None),
+        ("language", trace(STEPS), None),
+        ("language", trace("平均は合計を年数で割ったものです。"), "another script"),
+        ("language", trace("平均は合計", question="平均は何ですか。"), None),
+        ("language", trace(f"{STEPS} Let α be π/2."), None),
+        ("language", trace(SPANISH, question=STEPS), "another language"),
+        ("language", trace(STEPS, question=SPANISH), "another language"),
+        ("answer", trace(f"{STEPS} Answer: 12"), None),
+        ("answer", trace(f"{STEPS} Answer: 13"), "disagrees with gold"),
+        ("answer", trace(f"{STEPS} So \\boxed{{12}}."), None),
+        ("answer", trace(f"{STEPS} So $\\boxed{{\\frac{{1}}{{2}}}}$."), "states no answer"),
+        ("answer", trace(f"{STEPS}\n#### 12"), None),
+        ("answer", trace(f"{STEPS}\n#### 11"), "disagrees with gold"),
+        ("answer", trace(f"{STEPS} Therefore the answer is 12."), None),
+        ("answer", trace(f"{STEPS} Answer: 12. No: the final answer is 12.\nAnswer: 99"), "disagrees with gold"),
+        ("answer", trace(STEPS), "states no answer"),
+        ("answer", trace(STEPS, recorded_answer="15"), "disagrees with gold"),
+        ("answer", trace(STEPS, answer=None), None),
+        ("length", trace(STEPS), None),
+        ("length", trace("Too few words."), "too short"),
+        ("length", trace("word " * 41), "too long"),
+        ("repetition", trace(STEPS), None),
+        ("repetition", trace(f"{STEPS} " * 5), "repeats itself"),
+    ],
+)
+def test_each_gate_says_why(tmp_path: Path, gate: str, found: Trace, reason: str | None) -> None:
+    assert gates.get(gate, "g")(found, settings(tmp_path, max_words=40)) == reason
+
+
+@pytest.mark.parametrize("name", gates.names())
+@given(text=st.text(), question=st.text())
+def test_no_gate_stumbles_over_any_text(name: str, text: str, question: str) -> None:
+    reason = gates.get(name, "g")(trace(text, question=question), Settings(Path("a"), Path("b"), 1))
+    assert reason is None or reason
+
+
+def test_the_share_of_repeated_runs_counts_what_stood_there_before() -> None:
+    once = [f"w{i}" for i in range(20)]
+    assert repeated_share(" ".join(once)) == 0
+    assert repeated_share("a b c") == 0
+    assert repeated_share(" ".join(once * 2)) == pytest.approx(13 / 33)
+    assert repeated_share("again " * 100) == pytest.approx(92 / 93)
+
+
+def test_the_pick_is_uniform_over_domains_and_falls_by_half_with_rank() -> None:
+    domains = ["large"] * 900 + ["small"] * 100
+    hard = np.concatenate([np.linspace(0, 1, 900), np.linspace(0, 1, 100)])
+    firsts = Counter(draw.place for seed in range(400) for draw in pick(hard, domains, 3, seed))
+    assert abs(firsts[0] / 1200 - 0.5) < 0.06
+    assert abs(firsts[1] / 1200 - 0.25) < 0.05
+    of_small = sum(draw.index >= 900 for seed in range(400) for draw in pick(hard, domains, 3, seed))
+    assert abs(of_small / 1200 - 0.5) < 0.06
+    spread = Counter(draw.index // 10 for draw in pick(np.zeros(100), ["d"] * 100, 50, 0, np.arange(100) // 10))
+    assert len(spread) == 10, "every cluster of a domain is drawn from"
+
+
+@given(
+    rows=st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2), st.floats(0, 1)), min_size=1, max_size=40),
+    number=st.integers(1, 50),
+    seed=st.integers(0, 99),
+    most=st.integers(0, 10),
+)
+def test_any_pick_is_distinct_within_quotas_and_begins_with_a_smaller_one(
+    rows: list[tuple[str, int, float]], number: int, seed: int, most: int
+) -> None:
+    domains, clusters, hard = (list(part) for part in zip(*rows, strict=True))
+    quotas = {"a": most}
+    draws = pick(np.array(hard), domains, number, seed, clusters, quotas)
+    allowed = sum(domain != "a" for domain in domains) + min(most, domains.count("a"))
+    assert len(draws) == len({draw.index for draw in draws}) == min(number, allowed)
+    assert sum(domains[draw.index] == "a" for draw in draws) <= most
+    fewer = pick(np.array(hard), domains, max(1, number // 2), seed, clusters, quotas)
+    assert fewer == draws[: len(fewer)]
+
+
+def test_words_alone_tell_topics_apart() -> None:
+    texts = [prompts.body(q) for task in ("legal", "financial", "medical") for q in practice.make(task, 20, 1, 0.3)]
+    vectors = lexical(texts, 0)
+    near = (vectors @ vectors.T - 2 * np.eye(60)).argmax(1)
+    assert np.mean(near // 20 == np.arange(60) // 20) > 0.95
+    np.testing.assert_array_equal(vectors, lexical(texts, 0))
+    assert lexical(["one"], 0).shape[0] == 1
+    assert lexical(["", "two words", "two"], 0).shape[0] == 3
+
+
+def rows_of(count: int) -> list[dict[str, Any]]:
+    """Good traces of two tasks, and one of each fault."""
+    made = []
+    for task in ("legal", "financial"):
+        for index, question in enumerate(practice.make(task, count // 2, 4, 0.2)):
+            text = practice.explain(question, phrasing=index % 2, error=False)
+            row = {"id": question.id, "question": question.text, "rationale": text, "answer": question.answer}
+            made.append({**row, "domain": task})
+    faulty = {"wrong": practice.explain(practice.make("financial", 1, 9, 0.2)[0], phrasing=0, error=True)}
+    faulty |= {"empty": "", "twice": made[0]["rationale"]}
+    gold = practice.make("financial", 1, 9, 0.2)[0]
+    for name, text in faulty.items():
+        asked = made[0]["question"] if name == "twice" else f"{gold.text} ({name})" if name != "wrong" else gold.text
+        made.append({"id": name, "question": asked, "rationale": text, "answer": gold.answer, "domain": "financial"})
+    made[-1]["answer"] = made[0]["answer"]
+    return [*made, {"id": "none", "rationale": "x"}]
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Path:
+    path = tmp_path / "pool.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows_of(60)))
+    return path
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_every_row_is_chosen_or_removed_with_its_reason(pool: Path, tmp_path: Path) -> None:
+    figures = curate(settings(tmp_path, number=12, clusters=4))
+    chosen, removed = read_lines(tmp_path / "curated.jsonl"), read_lines(tmp_path / "curated.removed.jsonl")
+    assert sorted(row["line"] for row in chosen + removed) == list(range(1, 65))
+    reasons = {row["id"]: (row["gate"], row["reason"]) for row in removed}
+    assert reasons["wrong"] == ("answer", "disagrees with gold")
+    assert reasons["empty"] == ("format", "no rationale")
+    assert reasons["none"] == ("read", "no question")
+    assert [row["rank"] for row in chosen] == list(range(12))
+    assert all(row["reason"].startswith(row["domain"]) for row in chosen)
+    table = {row["gate"]: row for row in figures["funnel"]}
+    assert table["duplicates"]["removed"] == 1
+    assert table["read"]["in"] == 64
+    for before, after in zip(figures["funnel"], figures["funnel"][1:], strict=False):
+        assert before["out"] == after["in"]
+    assert table["pick"]["out"] == 12 == figures["chosen"]
+    assert json.loads((tmp_path / "curated.funnel.json").read_text())["funnel"] == figures["funnel"]
+    assert not (tmp_path / "curated.work").exists()
+
+
+def test_the_curated_set_is_a_source_for_a_run(pool: Path, tmp_path: Path) -> None:
+    curate(settings(tmp_path, number=12))
+    questions = read_questions(str(tmp_path / "curated.jsonl"), ["number", "yes_no"])
+    assert len(questions) == 12
+    assert all(question.recorded_rationale and question.answer and question.domain for question in questions)
+
+
+def test_the_order_of_the_file_decides_nothing(pool: Path, tmp_path: Path) -> None:
+    curate(settings(tmp_path, out=tmp_path / "a.jsonl"))
+    lines = pool.read_text().splitlines(keepends=True)
+    random.Random(3).shuffle(lines)
+    pool.write_text("".join(lines))
+    curate(settings(tmp_path, out=tmp_path / "b.parquet"))
+    found = pq.read_table(tmp_path / "b.parquet").to_pylist()
+    assert [row["id"] for row in found] == [row["id"] for row in read_lines(tmp_path / "a.jsonl")]
+
+
+def test_quotas_hold_and_say_so(pool: Path, tmp_path: Path) -> None:
+    figures = curate(settings(tmp_path, number=20, quotas={"legal": "10%", "financial": "5"}))
+    assert figures["domains"] == {"financial": 5, "legal": 2}
+    removed = read_lines(tmp_path / "curated.removed.jsonl")
+    assert Counter(row["reason"] for row in removed if row["gate"] == "pick") == {"quota of its domain is full": 53}
+
+
+def test_without_domains_clusters_take_their_place(pool: Path, tmp_path: Path) -> None:
+    rows = [{key: value for key, value in row.items() if key != "domain"} for row in read_lines(pool)]
+    pool.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    figures = curate(settings(tmp_path, number=16, clusters=4))
+    assert set(figures["domains"]) == {f"cluster {number:02d}" for number in range(4)}
+    tasks = {(row["cluster"], row["id"].split("-")[0]) for row in read_lines(tmp_path / "curated.jsonl")}
+    assert len(tasks) == 4, "no cluster mixes the two tasks"
+
+
+def test_models_remove_what_they_solve_and_are_asked_once(
+    pool: Path, tmp_path: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    from bridge_distill.curation import failure
+
+    real: Callable[..., Any] = failure.generate
+
+    def counting(model: Any, prompts: Any, *rest: Any) -> Any:
+        asked.append(len(prompts))
+        return real(model, prompts, *rest)
+
+    monkeypatch.setattr(failure, "generate", counting)
+    given = {"models": [str(tiny_base)], "max_new_tokens": 60}
+    figures = curate(settings(tmp_path, **given))
+    step = next(row for row in figures["funnel"] if row["gate"] == "difficulty")
+    assert sum(asked) == step["in"] == 60
+    assert set(step["reasons"]) <= {f"solved by {tiny_base}"}
+    assert step["removed"] > 0, "the tiny base was trained on the legal task"
+    hard = {row["id"] for row in read_lines(tmp_path / "curated.jsonl")}
+    questions = [q for q in read_questions(str(pool), ["number", "yes_no"]) if q.id in hard]
+    assert not any(solved(str(tiny_base), questions, 60, tmp_path / "curated.work/attempts"))
+    curate(settings(tmp_path, **given, min_words=5))
+    assert sum(asked) == 60, "other gates ask for no attempt again"
+
+
+def test_vectors_of_an_embedder_are_kept(pool: Path, tmp_path: Path, tiny_base: Path) -> None:
+    given = {"embedder": "assistant", "base": str(tiny_base)}
+    first = curate(settings(tmp_path, **given))
+    parts = {path: path.stat().st_mtime_ns for path in (tmp_path / "curated.work/vectors").rglob("*.npz")}
+    assert parts
+    assert curate(settings(tmp_path, **given))["domains"] == first["domains"]
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "curated.work/vectors").rglob("*.npz")} == parts
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"gates": ["lenght"]}, r"--gate: unknown gate 'lenght'; did you mean 'length'"),
+        ({"embedder": "word"}, r"--embedder: unknown embedder 'word'"),
+        ({"models": ["nothing"]}, r"--model: unknown base 'nothing'"),
+        ({"quotas": {"law": "3"}}, r"--quota law=3: no trace that is left is of domain 'law'; did you mean 'legal'"),
+        ({"quotas": {"legal": "some"}}, r"--quota legal=some: is neither a count nor a share"),
+        ({"min_words": 9999}, r"no trace is left \(1 by read, 1 by format, 1 by answer, 61 by length\)"),
+        ({"pool": Path("absent.jsonl")}, r"--pool: cannot read absent\.jsonl"),
+        ({"columns": {"rationale": "thoughts"}}, r"has the column 'thoughts'"),
+    ],
+)
+def test_what_a_user_can_get_wrong_is_one_sentence(
+    pool: Path, tmp_path: Path, changed: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(UserError, match=problem):
+        curate(settings(tmp_path, **changed))
+    assert not (tmp_path / "curated.jsonl").exists()
+
+
+def test_the_command_prints_the_funnel_and_replaces_nothing_by_accident(pool: Path, tmp_path: Path) -> None:
+    words = ["curate", "--pool", pool, "--out", tmp_path / "c.jsonl", "--number", "8", "--answer", "number,yes_no"]
+    command = [sys.executable, "-m", "bridge_distill", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "8 traces kept, domains: 2" in done.stdout
+    assert done.stdout.splitlines()[0].split() == ["gate", "in", "removed", "out", "seconds", "why"]
+    page = (tmp_path / "c.html").read_text()
+    assert all(f'id="plot-{name}"' in page for name in ("coverage", "difficulty", "reach"))
+    assert "https://" not in page.split("<script", 1)[0]
+    again = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert again.returncode == 2
+    assert "is there already" in again.stderr
+    itself = subprocess.run([*command, "--out", str(pool)], capture_output=True, text=True, timeout=300, check=False)
+    assert "is the pool itself" in itself.stderr
