@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
 
 from bridge_distill.config import Run
-from bridge_distill.errors import UserError, nearest
+from bridge_distill.errors import UserError
+from bridge_distill.validation import read_section
 
 _ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -40,11 +40,7 @@ def read_run(path: Path, overrides: Sequence[str] = ()) -> RunFile:
 
 
 def _build(tree: dict[str, Any], folder: Path) -> Run:
-    try:
-        run = Run.model_validate(_expand(tree, ""))
-    except ValidationError as error:
-        raise _as_user_error(error, Run) from None
-    return _resolve_paths(run, folder)
+    return _resolve_paths(read_section(Run, _expand(tree, "")), folder)
 
 
 def _arm(tree: dict[str, Any], name: str, folder: Path) -> Run:
@@ -120,42 +116,6 @@ def _expand(value: Any, place: str) -> Any:
         return os.environ[name]
 
     return _ENV.sub(one, value)
-
-
-def _as_user_error(error: ValidationError, model: type[BaseModel]) -> UserError:
-    """The first problem as one sentence; an unknown key is answered with the nearest known one."""
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"]) or "run file"
-    if first["type"] == "extra_forbidden":
-        known = _fields_at(model, first["loc"][:-1])
-        return UserError(place, "unknown key", nearest(str(first["loc"][-1]), known))
-    if first["type"] == "missing":
-        return UserError(place, "is missing", f"add it to the run file{_hint(place)}")
-    message = first["msg"].removeprefix("Value error, ")
-    # Whoever writes the key itself where its name belongs must not read it in a terminal's log.
-    secret = "key_" in place or isinstance(first["input"], dict)
-    value = "" if secret else f" (got {first['input']!r})"
-    return UserError(place, message[0].lower() + message[1:] + value, "correct it in the run file or with --set")
-
-
-def _hint(place: str) -> str:
-    return {"budget": ", such as budget: {queries: 5%}", "data": ", such as data: {train: a.jsonl, test: b.jsonl}"}.get(
-        place, ""
-    )
-
-
-def _fields_at(model: type[BaseModel], path: Sequence[Any]) -> list[str]:
-    """Known keys of the section that a dotted path leads to."""
-    here: Any = model
-    for part in path:
-        field = here.model_fields.get(str(part)) if here is not None else None
-        here = _section_in(field.annotation) if field is not None else None
-    return list(here.model_fields) if here is not None else []
-
-
-def _section_in(annotation: Any) -> type[BaseModel] | None:
-    options = getattr(annotation, "__args__", (annotation,))
-    return next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), None)
 
 
 def _resolve_paths(run: Run, folder: Path) -> Run:
