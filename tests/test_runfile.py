@@ -79,10 +79,10 @@ def test_arms_are_whole_runs_with_their_overrides(tmp_path: Path) -> None:
         "direct": {"assistant": None, "tutor": None},
         "small": {"student.shrink.layers": 2, "select": {"method": "random"}},
     }
-    file = read(tmp_path, {**PLAIN, "select": {"neighbours": 7}, "arms": arms})
+    file = read(tmp_path, {**PLAIN, "select": {"options": {"neighbours": 7}}, "arms": arms})
     assert file.arms["direct"].assistant is None
     assert file.arms["small"].student.shrink.layers == 2
-    assert file.arms["small"].select.neighbours == 7
+    assert file.arms["small"].select.options == {"neighbours": 7}
     assert file.run.assistant is not None
 
 

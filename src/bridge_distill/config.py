@@ -136,12 +136,10 @@ class Score(Section):
 
 
 class Select(Section):
-    """Which training questions are worth paying for."""
+    """Which training questions are worth paying for; ``options`` are the method's own (docs/selection.md)."""
 
     method: str = "bridge"
-    neighbours: Positive = 32
-    difficulty_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
-    discount_hardest: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    options: dict[str, Any] = {}
 
 
 class Price(Section):

@@ -40,14 +40,14 @@ def stages(run: Run, scope: str) -> list[Stage]:
         Stage(
             "select",
             {
-                "select": run.select.identity(),
+                "select": selection.identity(run.select),
                 "queries": run.budget.queries,
                 "samples": run.teacher.samples,
                 "seed": seed,
             },
             ("data", "score"),
             lambda at: selection.choose(
-                run.select, affordable(run, at["data"]), at["data"], at["score"], at.folder, seed
+                run.select, affordable(run, at["data"]), at["data"], at["score"], at.folder, seed, compute.threads
             ),
         ),
         Stage(
@@ -126,7 +126,7 @@ def check(run: Run, with_key: bool) -> None:
     for form in run.data.forms:
         answer_forms.get(form, "data.answer")
     selection.check_score(run.score)
-    selection.selectors.get(run.select.method, "select.method")
+    selection.check(run.select)
     teacher.check(run.teacher, run.budget, with_key)
     check_base(*scorer(run))
     check_base(run.student.base, "student.base")

@@ -2,23 +2,67 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge_distill.config import Select
+from bridge_distill.errors import UserError, nearest
 from bridge_distill.registry import Registry
+from bridge_distill.section import Section
+from bridge_distill.selection.vectors import Directions, Floats
+
+Options = TypeVar("Options", bound=Section)
 
 
 @dataclass(frozen=True)
 class Pool:
-    """The training questions in the order of their ids: ``embeddings`` (n, width), ``difficulty`` (n,) in 0..1."""
+    """``n`` questions in ascending order of their distinct ids, and what is known of each.
 
-    ids: list[str]
-    embeddings: NDArray[np.float32]
-    difficulty: NDArray[np.float64]
+    ``embeddings`` (n, width) and ``weighted``, their position-weighted version, are float16 or float32 and may
+    be memory maps; ``difficulty`` (n,) lies in 0..1; ``signals`` are more columns (n,) by name; ``target`` (m,
+    width) are embeddings of questions like those that are to be answered well, in the space of ``weighted``
+    where that is given. None means unknown.
+    """
+
+    ids: Sequence[str] | Sequence[int]
+    embeddings: Floats | None = None
+    difficulty: NDArray[np.float64] | None = None
+    domains: Sequence[str | None] | None = None
+    signals: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    target: Floats | None = None
+    weighted: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Which of embeddings, difficulty and target are given."""
+        parts = {"embeddings": self.embeddings, "difficulty": self.difficulty, "target": self.target}
+        return frozenset(name for name, part in parts.items() if part is not None)
+
+    @property
+    def directions(self) -> Directions:
+        """The embeddings, centred and scaled to length 1. Raises ``UserError`` where there are none."""
+        if self.embeddings is None:
+            raise UserError("embeddings", "are needed and not given", "give them, or domains where those do")
+        return Directions(self.embeddings)
+
+    @property
+    def hardness(self) -> NDArray[np.float64]:
+        """The difficulty, or 0.5 for every question where it is unknown."""
+        return np.full(len(self), 0.5) if self.difficulty is None else self.difficulty
+
+    def signal(self, name: str, place: str) -> NDArray[np.float64]:
+        """A column by name, ``difficulty`` among them; ``place`` names the option that asks (``UserError``)."""
+        columns = {**self.signals, **({} if self.difficulty is None else {"difficulty": self.difficulty})}
+        if name not in columns:
+            raise UserError(place, f"the pool has no signal {name!r}", nearest(name, columns))
+        return columns[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +74,24 @@ class Pick:
     reason: str
 
 
-class Selector(Protocol):
-    """One method. The order is that of worth, so a smaller budget keeps the best part of a larger one."""
+class Selector(ABC, Generic[Options]):
+    """One method, with its options.
 
-    def __call__(self, pool: Pool, count: int, settings: Select, seed: int) -> list[Pick]:
-        """Return exactly ``count`` picks (at most the pool's size), without duplicates, the same for the same seed."""
+    ``options`` is the section that its options are validated against, ``needs`` what a pool must have for it
+    (of embeddings, difficulty and target), ``prefix`` whether the choice for a smaller budget is the beginning
+    of that for a larger one.
+    """
+
+    options: ClassVar[type[Section]]
+    needs: ClassVar[frozenset[str]] = frozenset()
+    prefix: ClassVar[bool] = True
+
+    def __init__(self, settings: Options, seed: int, threads: int) -> None:
+        self.settings, self.seed, self.threads = settings, seed, threads
+
+    @abstractmethod
+    def choose(self, pool: Pool, count: int) -> list[Pick]:
+        """Exactly ``count`` picks (1 to the pool's size), most wanted first, no row twice; of equals the first id."""
 
 
-selectors: Registry[Selector] = Registry("selection method", "bridge_distill.selection.methods")
+selectors: Registry[type[Selector[Any]]] = Registry("selection method", "bridge_distill.selection.methods")

@@ -1,52 +1,69 @@
 """Difficulty-weighted coverage, our reading of BRIDGE's "entropic difficulty and semantic coverage".
 
-Facility location (Nemhauser, Wolsey and Fisher 1978: greedy is within 1 - 1/e of the best) over a sparse
-graph of nearest neighbours: choose S to maximise sum_i w_i max_{j in S} sim(i, j). The weight w_i
-grows with the question's difficulty, but not for the hardest share, which a small budget cannot
-teach (typical questions help more at low budgets: Hacohen et al. 2022, arXiv 2202.02794). Lazy
-evaluation after Minoux 1978. The paper's own formula is not public.
+Choose S to maximise sum_i w_i max_{j in S} sim(i, j): facility location over the graph of nearest neighbours,
+similarity the cosine of centred embeddings, cut at 0. The weight w_i grows with the question's
+difficulty, but not for the hardest share, which a small budget cannot teach (typical questions help more at low
+budgets: Hacohen et al. 2022, arXiv 2202.02794). The paper's own formula is not public. Cost: the graph
+(``neighbours``), then about ``count`` x (questions that each choice serves x neighbours); see ``coverage``.
 """
 
 from __future__ import annotations
 
-import heapq
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from bridge_distill.config import Select
-from bridge_distill.selection.contract import Pick, Pool, selectors
+from bridge_distill.config import Positive
+from bridge_distill.section import Section
+from bridge_distill.selection.contract import Pick, Pool, Selector, selectors
+from bridge_distill.selection.coverage import greedy, whole
+from bridge_distill.selection.neighbours import Search
+from bridge_distill.selection.partition import partitioned
 
-_BLOCK = 1024
+
+class BridgeOptions(Section):
+    """What counts how much.
+
+    ``neighbours``: candidates that can cover a question; ``probes``: lists searched for them in pools above
+    10,000 questions; ``difficulty_weight``: 0 ignores difficulty, 1 gives the easiest question no weight;
+    ``discount_hardest``: share of the pool that weighs like the easiest; ``parts``: above 1, the pool is
+    chosen from in that many parts, which takes less memory and loses the prefix property (``partition``).
+    """
+
+    neighbours: Positive = 32
+    probes: Positive = 4
+    difficulty_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
+    discount_hardest: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    parts: Positive = 1
 
 
 @selectors.register("bridge")
-def bridge(pool: Pool, count: int, settings: Select, seed: int) -> list[Pick]:
-    """Choose greedily; ``gain`` is the weighted coverage that a question added. Ties go to the first id."""
-    weights = difficulty_weights(pool.difficulty, settings.difficulty_weight, settings.discount_hardest)
-    rows, similarity = covered_by(pool.embeddings, settings.neighbours)
-    covered = np.zeros(len(pool.ids))
+class Bridge(Selector[BridgeOptions]):
+    """``gain`` is the weighted coverage that a question added, in questions of weight 1."""
 
-    def gain_of(candidate: int) -> float:
-        reach = rows[candidate]
-        return float(weights[reach] @ np.maximum(similarity[candidate] - covered[reach], 0))
+    options = BridgeOptions
+    needs = frozenset({"embeddings"})
 
-    heap = [(-gain_of(candidate), candidate) for candidate in range(len(pool.ids))]
-    heapq.heapify(heap)
-    picks: list[Pick] = []
-    while len(picks) < count:
-        _, candidate = heapq.heappop(heap)
-        gain = gain_of(candidate)
-        # Gains only shrink, so a candidate that still beats the next one's old gain is the best.
-        if heap and (-gain, candidate) > heap[0]:
-            heapq.heappush(heap, (-gain, candidate))
-            continue
-        reach = rows[candidate]
-        nearer = int((similarity[candidate] > covered[reach]).sum())
-        covered[reach] = np.maximum(covered[reach], similarity[candidate])
-        reason = f"nearest so far to {nearer} questions; difficulty {pool.difficulty[candidate]:.2f}"
-        picks.append(Pick(candidate, gain, reason))
-    return picks
+    def choose(self, pool: Pool, count: int) -> list[Pick]:
+        """Greedily; of equal gains the first id."""
+        settings, n = self.settings, len(pool)
+        weights = whole(difficulty_weights(pool.hardness, settings.difficulty_weight, settings.discount_hardest))
+        search = Search(settings.neighbours, settings.probes, self.seed, self.threads)
+        if settings.parts > 1:
+            found, judges = partitioned(pool.directions, weights, count, settings.parts, search)
+        else:
+            found, judges = greedy(search.graph(pool.directions), weights, count), n
+        among = "" if judges == n else f" of a sample of {judges}"
+        return [
+            Pick(
+                int(row),
+                float(gain),
+                f"nearest so far to {served} questions{among}; difficulty {pool.hardness[row]:.2f}",
+            )
+            for row, gain, served in zip(found.order, found.gains, found.served, strict=True)
+        ]
 
 
 def difficulty_weights(difficulty: NDArray[np.float64], weight: float, discount: float) -> NDArray[np.float64]:
@@ -56,28 +73,3 @@ def difficulty_weights(difficulty: NDArray[np.float64], weight: float, discount:
         bonus[difficulty > np.quantile(difficulty, 1 - discount)] = 0
     weights: NDArray[np.float64] = 1 - weight + weight * bonus
     return weights
-
-
-def covered_by(
-    embeddings: NDArray[np.float32], neighbours: int
-) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]:
-    """For each candidate the questions that count it among their nearest, with cosine similarity in 0..1.
-
-    Embeddings are centred first: mean hidden states share one large common direction. Every question
-    covers itself fully.
-    """
-    centred = embeddings - embeddings.mean(axis=0)
-    unit = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
-    n, k = len(unit), min(neighbours, len(unit))
-    near = np.empty((n, k), dtype=np.int64)
-    close = np.empty((n, k))
-    for start in range(0, n, _BLOCK):
-        block = unit[start : start + _BLOCK] @ unit.T
-        block[np.arange(len(block)), np.arange(start, start + len(block))] = 1.0
-        near[start : start + _BLOCK] = np.argsort(-block, axis=1, kind="stable")[:, :k]
-        close[start : start + _BLOCK] = np.take_along_axis(block, near[start : start + _BLOCK], axis=1)
-    order = np.argsort(near.ravel(), kind="stable")
-    cuts = np.cumsum(np.bincount(near.ravel(), minlength=n))[:-1]
-    rows = np.split(np.repeat(np.arange(n), k)[order], cuts)
-    similarity = np.split(np.clip(close.ravel()[order], 0, 1), cuts)
-    return rows, similarity

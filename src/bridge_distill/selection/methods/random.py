@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from bridge_distill.config import Select
-from bridge_distill.selection.contract import Pick, Pool, selectors
+from bridge_distill.section import Section
+from bridge_distill.selection.contract import Pick, Pool, Selector, selectors
+
+
+class RandomOptions(Section):
+    """There is nothing to set."""
 
 
 @selectors.register("random")
-def random(pool: Pool, count: int, settings: Select, seed: int) -> list[Pick]:
-    """Draw ``count`` questions without replacement."""
-    drawn = np.random.default_rng(seed).permutation(len(pool.ids))[:count]
-    return [Pick(int(index), None, "drawn at random") for index in drawn]
+class Random(Selector[RandomOptions]):
+    """Draw without replacement. Cost: one permutation."""
+
+    options = RandomOptions
+
+    def choose(self, pool: Pool, count: int) -> list[Pick]:
+        """In the order of the draw."""
+        drawn = np.random.default_rng(self.seed).permutation(len(pool))[:count]
+        return [Pick(int(row), None, "drawn at random") for row in drawn]

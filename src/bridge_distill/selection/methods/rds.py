@@ -1,0 +1,71 @@
+"""Most like a target set: RDS+ (Ivison et al. 2025, arXiv 2503.01807).
+
+The cosine of position-weighted hidden states between pool and target questions; target questions take turns, each
+taking the pool's nearest question that is not taken yet. Uses the pool's position-weighted embeddings where
+it has them, else the plain ones; the target's must be made alike. Cost: questions x targets x width.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge_distill.section import Section
+from bridge_distill.selection.contract import Pick, Pool, Selector, selectors
+from bridge_distill.selection.join import Lists, Nearest, search
+from bridge_distill.selection.vectors import Directions
+
+
+class RdsOptions(Section):
+    """``by``: ``turns`` as in the paper, or ``mean``, the pool in order of the mean cosine to all targets."""
+
+    by: Literal["turns", "mean"] = "turns"
+
+
+@selectors.register("rds")
+class Rds(Selector[RdsOptions]):
+    """``gain`` is the cosine to the target that asked, or the mean cosine."""
+
+    options = RdsOptions
+    needs = frozenset({"embeddings", "target"})
+
+    def choose(self, pool: Pool, count: int) -> list[Pick]:
+        """Of equal cosines the first id."""
+        own = pool.directions if pool.weighted is None else Directions(pool.weighted)
+        assert pool.target is not None  # ``needs`` was checked
+        targets = Directions(pool.target, own.centre).all()
+        if self.settings.by == "mean":
+            return _by_mean(own, targets, count)
+        return _in_turns(own, targets, count, self.threads)
+
+
+def _by_mean(own: Directions, targets: NDArray[np.float32], count: int) -> list[Pick]:
+    cosine = np.round(own.all() @ targets.mean(axis=0), 6)
+    return [
+        Pick(int(row), float(cosine[row]), f"mean cosine {cosine[row]:.2f} to the target questions")
+        for row in np.argsort(-cosine, kind="stable")[:count]
+    ]
+
+
+def _in_turns(own: Directions, targets: NDArray[np.float32], count: int, threads: int) -> list[Pick]:
+    # At most count rows are ever taken, so each target finds a free one among its nearest count.
+    found = Nearest.nothing(len(targets), count)
+    pool = Lists(own.all(), np.array([0, len(own)]), np.arange(len(own), dtype=np.int32))
+    search(found, targets.__getitem__, pool, np.zeros((len(targets), 1), dtype=np.int32), threads)
+    cosine = found.cosine(slice(None))
+    wishes = np.take_along_axis(found.rows, np.lexsort((found.rows, -cosine), axis=1), axis=1)
+    cosine = -np.sort(-cosine, axis=1)
+    picks: list[Pick] = []
+    taken: set[int] = set()
+    asked = [0] * len(targets)
+    while True:
+        for target, wish in enumerate(wishes):
+            while int(wish[asked[target]]) in taken:
+                asked[target] += 1
+            row, close = int(wish[asked[target]]), float(cosine[target, asked[target]])
+            taken.add(row)
+            picks.append(Pick(row, close, f"nearest free question to target {target}, cosine {close:.2f}"))
+            if len(picks) == count:
+                return picks

@@ -1,0 +1,123 @@
+"""From a method's name and options to a ranked choice: everything that can be wrong is refused first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge_distill.errors import UserError, nearest
+from bridge_distill.section import Section
+from bridge_distill.selection.contract import Pick, Pool, Selector, selectors
+from bridge_distill.selection.vectors import Floats, bad_row
+from bridge_distill.validation import read_section
+
+_CURES = {
+    "embeddings": "give one vector a question",
+    "difficulty": "give one number from 0 to 1 a question",
+    "target": "give embeddings of questions like those that are to be answered well",
+}
+
+
+def settings_of(method: str, options: Mapping[str, Any], place: str = "select") -> Section:
+    """A method's options with all defaults filled in; raises ``UserError`` for an unknown name or a bad value."""
+    model = selectors.get(method, f"{place}.method").options
+    for name in options:
+        if name not in model.model_fields:
+            none = "it takes none: where an arm changes the method, set select.options to {}"
+            cure = nearest(name, model.model_fields) if model.model_fields else none
+            raise UserError(f"{place}.options.{name}", f"is no option of {method}", cure)
+    return read_section(model, options, f"{place}.options")
+
+
+def make_selector(method: str, options: Mapping[str, Any], seed: int, threads: int) -> Selector[Any]:
+    """The selector of that name; raises ``UserError`` as ``settings_of`` does."""
+    return selectors.get(method, "select.method")(settings_of(method, options), seed, threads)
+
+
+def check_needs(method: str, known: frozenset[str]) -> None:
+    """Raise ``UserError`` unless ``known`` parts of a pool are all that a method needs."""
+    for part in sorted(selectors.get(method, "select.method").needs - known):
+        raise UserError("select.method", f"{method} needs {part}, which this pool has not", _CURES[part])
+
+
+def rank(selector: Selector[Any], pool: Pool, count: int) -> list[Pick]:
+    """Choose ``count`` rows of a pool in any order of ids. What is chosen does not depend on that order.
+
+    Raises ``UserError`` for a pool that is empty, or holds values that are no numbers, or lengths that differ.
+    """
+    _check(pool)
+    if count < 1:
+        raise UserError("budget", f"must be above 0 (got {count})", "choose at least one question")
+    order = _ascending(pool.ids)
+    sorted_pool = pool if order is None else _in_order(pool, order)
+    picks = selector.choose(sorted_pool, min(count, len(pool)))
+    if order is None:
+        return picks
+    return [Pick(int(order[pick.index]), pick.gain, pick.reason) for pick in picks]
+
+
+def _check(pool: Pool) -> None:
+    n = len(pool)
+    if n == 0:
+        raise UserError("pool", "holds no questions", "give at least one")
+    if len(set(pool.ids)) < n:
+        raise UserError("ids", "are not distinct", "give every question an id of its own")
+    for name, matrix in (("embeddings", pool.embeddings), ("weighted", pool.weighted)):
+        if matrix is not None:
+            _check_matrix(name, matrix, pool.ids, None)
+    if pool.target is not None:
+        space = pool.embeddings if pool.weighted is None else pool.weighted
+        _check_matrix("target", pool.target, range(len(pool.target)), space)
+    numbers = {"difficulty": pool.difficulty, **{f"signals.{name}": column for name, column in pool.signals.items()}}
+    for name, column in numbers.items():
+        if column is not None:
+            _check_column(name, column, pool.ids)
+    if pool.difficulty is not None and (pool.difficulty.min() < 0 or pool.difficulty.max() > 1):
+        raise UserError("difficulty", "is outside 0..1", "scale it, for example to the rank over the pool's size")
+    if pool.domains is not None and len(pool.domains) != n:
+        raise UserError("domains", f"are {len(pool.domains)} for {n} questions", "give one a question")
+
+
+def _check_matrix(name: str, matrix: Floats, ids: Sequence[object], like: Floats | None) -> None:
+    if matrix.ndim != 2 or len(matrix) != len(ids) or matrix.shape[1] == 0:
+        raise UserError(name, f"have shape {matrix.shape} for {len(ids)} questions", "give one vector a question")
+    if like is not None and matrix.shape[1] != like.shape[1]:
+        raise UserError(name, f"have width {matrix.shape[1]}, the pool's {like.shape[1]}", "embed both alike")
+    bad = bad_row(matrix)
+    if bad is not None:
+        cure = "remove the question or embed it again"
+        raise UserError(name, f"row {bad} (id {ids[bad]}) holds NaN or infinity", cure)
+
+
+def _check_column(name: str, column: NDArray[np.float64], ids: Sequence[object]) -> None:
+    if column.shape != (len(ids),):
+        raise UserError(name, f"has shape {column.shape} for {len(ids)} questions", "give one number a question")
+    sound = np.isfinite(column)
+    if not sound.all():
+        bad = int(np.argmin(sound))
+        raise UserError(name, f"row {bad} (id {ids[bad]}) is NaN or infinite", "remove the question or the column")
+
+
+def _ascending(ids: Sequence[str] | Sequence[int]) -> NDArray[np.int64] | None:
+    """The rows in ascending order of their ids; None where they are so already."""
+    if isinstance(ids, range) and ids.step > 0:
+        return None
+    known: Sequence[Any] = ids
+    if all(known[row] < known[row + 1] for row in range(len(known) - 1)):
+        return None
+    return np.array(sorted(range(len(known)), key=known.__getitem__))
+
+
+def _in_order(pool: Pool, order: NDArray[np.int64]) -> Pool:
+    return Pool(
+        [pool.ids[row] for row in order],
+        None if pool.embeddings is None else pool.embeddings[order],
+        None if pool.difficulty is None else pool.difficulty[order],
+        None if pool.domains is None else [pool.domains[row] for row in order],
+        {name: column[order] for name, column in pool.signals.items()},
+        pool.target,
+        None if pool.weighted is None else pool.weighted[order],
+    )

@@ -1,0 +1,59 @@
+"""Groups of questions, by domain or by cluster, and fair orders through them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge_distill.selection.clusters import cluster
+from bridge_distill.selection.contract import Pool
+
+NO_DOMAIN = "no domain"
+
+
+@dataclass(frozen=True)
+class Strata:
+    """The stratum of each question, ``of`` (n,), numbers into ``names``; each name has at least one question."""
+
+    of: NDArray[np.int64]
+    names: list[str]
+
+    def groups(self, order: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """The rows of ``order`` by stratum, in that order; strata without any are left out."""
+        labels = self.of[order]
+        return [order[labels == number] for number in range(len(self.names)) if (labels == number).any()]
+
+
+def strata(pool: Pool, clusters: int, seed: int, threads: int) -> Strata:
+    """By domain where the pool has any, else by at most ``clusters`` clusters of its embeddings."""
+    if pool.domains is not None and any(name is not None for name in pool.domains):
+        spelled = [NO_DOMAIN if name is None else name for name in pool.domains]
+        names = sorted(set(spelled))
+        number = {name: at for at, name in enumerate(names)}
+        return Strata(np.array([number[name] for name in spelled]), names)
+    _, labels = cluster(pool.directions, min(clusters, len(pool)), seed, threads)
+    used, of = np.unique(labels, return_inverse=True)
+    return Strata(of, [f"cluster {number}" for number in used])
+
+
+def in_turn(groups: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """The first of each group, then the second of each, and so on."""
+    turn = np.concatenate([np.arange(len(group)) for group in groups])
+    number = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+    order: NDArray[np.int64] = np.concatenate(list(groups))[np.lexsort((number, turn))]
+    return order
+
+
+def in_proportion(groups: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """An order of which every beginning holds each group in proportion to its size.
+
+    Webster's divisor method: seats by descending size / (seats + 1/2). It is monotone in the number of
+    seats, which quotas rounded by largest remainder are not, so a larger budget only adds.
+    """
+    wait = np.concatenate([(np.arange(len(group)) + 0.5) / len(group) for group in groups])
+    number = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+    order: NDArray[np.int64] = np.concatenate(list(groups))[np.lexsort((number, wait))]
+    return order
