@@ -15,6 +15,7 @@ import typer
 
 from bridge_distill import __version__
 from bridge_distill.cli_curate import curate_command
+from bridge_distill.cli_select import select
 from bridge_distill.cli_store import ledger_app, replies_app
 from bridge_distill.errors import UserError
 
@@ -23,6 +24,7 @@ teacher_app = typer.Typer(no_args_is_help=True, help="Work with teachers.")
 app.add_typer(teacher_app, name="teacher")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(replies_app, name="replies")
+app.command("select")(select)
 app.command("curate")(curate_command)
 
 RunFilePath = Annotated[Path, typer.Argument(metavar="FILE", help="Run file (YAML).")]

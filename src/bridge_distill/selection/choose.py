@@ -15,8 +15,6 @@ from bridge_distill.selection.contract import Pool
 from bridge_distill.selection.parallel import usable_threads
 from bridge_distill.selection.ranking import check_needs, make_selector, rank, settings_of
 
-_SIGNALS = ("answer_entropy", "draft_entropy", "prompt_tokens")
-
 
 def check(settings: Select) -> None:
     """Raise ``UserError`` for a method or option that is unknown, or a method that a run has not what it needs for."""
@@ -58,5 +56,6 @@ def _read_pool(data: Path, score: Path) -> Pool:
         artifacts.embeddings(score),
         np.array([row.difficulty for row in rows]),
         [question.domain for question in artifacts.train_questions(data)],
-        {name: np.array([getattr(row, name) for row in rows], dtype=np.float64) for name in _SIGNALS},
+        artifacts.signals(score),
+        weighted=artifacts.weighted(score),
     )

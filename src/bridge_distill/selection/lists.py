@@ -15,22 +15,32 @@ from numpy.typing import NDArray
 
 from bridge_distill.selection.clusters import closest, cluster, train
 from bridge_distill.selection.join import Fetch, Lists, Nearest, search
-from bridge_distill.selection.parallel import each
-from bridge_distill.selection.vectors import Directions
+from bridge_distill.selection.parallel import blocks, each
+from bridge_distill.selection.vectors import Directions, Floats
 
 SIZE = 256
 _LARGEST = 4 * SIZE
 _SAMPLE = 64
+_BLOCK = 8192
 _ROOTS_SEARCHED = 4
 
 
 @dataclass(frozen=True)
 class Index:
-    """Lists of a pool's directions: ``heads`` are the lists' centroids, themselves in lists under ``roots``."""
+    """Lists of a pool's directions: ``heads`` are the lists' centroids, themselves in lists under ``roots``.
+
+    ``place`` (n,) is where each row of the pool lies in the lists.
+    """
 
     lists: Lists
     heads: Lists
     roots: NDArray[np.float32]
+    place: NDArray[np.int64]
+
+    def member(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Directions of the pool's rows, shape (rows, width)."""
+        taken: NDArray[np.float32] = self.lists.vectors[self.place[rows]].astype(np.float32, copy=False)
+        return taken
 
     def probes(self, queries: Fetch, n: int, count: int, threads: int) -> NDArray[np.int32]:
         """The ``count`` most promising lists for each of ``n`` queries, best first, shape (n, count)."""
@@ -49,29 +59,39 @@ class Index:
 
 def build(directions: Directions, seed: int, threads: int) -> Index:
     """Sort all rows into lists of about ``SIZE``. The copy that is held has the embeddings' own precision."""
-    n, width = len(directions), directions.width
-    roots, root_of = cluster(directions, max(1, round((n / SIZE) ** 0.5)), seed, threads)
-    groups = [rows for rows in (np.flatnonzero(root_of == root) for root in range(len(roots))) if len(rows)]
-    starts = np.cumsum([0, *map(len, groups)])
-    half = directions.embeddings.dtype == np.float16
-    vectors = np.empty((n, width), dtype=np.float16 if half else np.float32)
-    names = np.empty(n, dtype=np.int32)
+    roots, root_of = cluster(directions, max(1, round((len(directions) / SIZE) ** 0.5)), seed, threads)
+    used = np.unique(root_of)
+    names = np.argsort(root_of, kind="stable").astype(np.int32)
+    starts = np.searchsorted(root_of[names], np.append(used, len(roots)))
+    vectors = _gathered(directions, names, threads)
     made: dict[int, tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
 
     def divide(number: int) -> None:
-        rows, at = groups[number], slice(int(starts[number]), int(starts[number + 1]))
-        part = directions.take(rows)
+        at = slice(int(starts[number]), int(starts[number + 1]))
+        part = vectors[at].astype(np.float32)
         sizes, order, heads = _divide(part, np.random.default_rng([seed, number]))
-        vectors[at], names[at], made[number] = part[order], rows[order], (sizes, heads)
+        vectors[at], names[at], made[number] = part[order], names[at][order], (sizes, heads)
 
-    each(divide, range(len(groups)), threads)
-    sizes, heads = zip(*(made[number] for number in range(len(groups))), strict=True)
+    each(divide, range(len(used)), threads)
+    sizes, heads = zip(*(made[number] for number in range(len(used))), strict=True)
     cuts = np.concatenate([[0], np.cumsum(np.concatenate(sizes))])
     of_root = np.cumsum([0, *map(len, sizes)])
-    kept = roots[np.array([root_of[rows[0]] for rows in groups])]
-    return Index(
-        Lists(vectors, cuts, names), Lists(np.concatenate(heads), of_root, np.arange(of_root[-1], dtype=np.int32)), kept
-    )
+    under_roots = Lists(np.concatenate(heads), of_root, np.arange(of_root[-1], dtype=np.int32))
+    return Index(Lists(vectors, cuts, names), under_roots, roots[used], np.argsort(names))
+
+
+def _gathered(directions: Directions, names: NDArray[np.int32], threads: int) -> Floats:
+    """All rows in the order of ``names``, read in their own order: a disk reads that hundreds of times as fast."""
+    place = np.empty(len(names), dtype=np.int64)
+    place[names] = np.arange(len(names))
+    half = directions.embeddings.dtype == np.float16
+    vectors: Floats = np.empty((len(names), directions.width), dtype=np.float16 if half else np.float32)
+
+    def put(rows: slice) -> None:
+        vectors[place[rows]] = directions.take(rows)
+
+    each(put, blocks(len(names), _BLOCK), threads)
+    return vectors
 
 
 def _divide(

@@ -53,29 +53,25 @@ class Search:
         for each row. Cost: rows x width x min(candidates, 256 probes); memory: a copy of the candidates
         and 12 bytes an edge. ``near`` counts candidates in the order in which they are given.
         """
-        every = np.arange(len(directions))
-        rows, base = every if rows is None else rows, directions if candidates is None else directions.part(candidates)
-        found = Nearest.nothing(len(rows), min(self.neighbours, len(base)))
-        self._search(found, directions, rows, base)
-        if candidates is None:
-            found.add_self(np.arange(len(rows)), rows)
-        else:
-            _, row, candidate = np.intersect1d(rows, candidates, assume_unique=True, return_indices=True)
-            found.add_self(row, candidate)
+        base = directions if candidates is None else directions.part(candidates)
+        asked = directions if rows is None else directions.part(rows)
+        found = Nearest.nothing(len(asked), min(self.neighbours, len(base)))
+        self._search(found, asked, base)
+        names = np.arange(len(directions)) if rows is None else rows
+        others = np.arange(len(directions)) if candidates is None else candidates
+        _, row, candidate = np.intersect1d(names, others, assume_unique=True, return_indices=True)
+        found.add_self(row, candidate)
         return self._rounded(found, len(base))
 
-    def _search(self, found: Nearest, directions: Directions, rows: NDArray[np.int64], base: Directions) -> None:
-        count, n = len(rows), len(base)
-
-        def fetch(numbers: NDArray[np.int64]) -> NDArray[np.float32]:
-            return directions.take(rows[numbers])
-
-        if count * n <= EXACT**2:
-            one_list = Lists(base.all(), np.array([0, n]), np.arange(n, dtype=np.int32))
-            search(found, fetch, one_list, np.zeros((count, 1), dtype=np.int32), self.threads)
+    def _search(self, found: Nearest, asked: Directions, base: Directions) -> None:
+        if len(asked) * len(base) <= EXACT**2:
+            one_list = Lists(base.all(), np.array([0, len(base)]), np.arange(len(base), dtype=np.int32))
+            queries = one_list.vectors if asked is base else asked.all()
+            search(found, queries.__getitem__, one_list, np.zeros((len(asked), 1), dtype=np.int32), self.threads)
             return
         index = build(base, self.seed, self.threads)
-        search(found, fetch, index.lists, index.probes(fetch, count, self.probes, self.threads), self.threads)
+        fetch = index.member if asked is base else asked.all().__getitem__
+        search(found, fetch, index.lists, index.probes(fetch, len(asked), self.probes, self.threads), self.threads)
 
     def _rounded(self, found: Nearest, candidates: int) -> Graph:
         """Similarities as whole numbers; a place where no candidate was found names the first one at 0."""

@@ -1,0 +1,181 @@
+"""``bridge-distill select`` on files: what it chooses is written with its reasons, what does not fit is said."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import bridge_distill
+from bridge_distill.cli import main
+
+N = 60
+ROWS = [
+    {
+        "id": f"q{row:02d}",
+        "question": f"How many is {row}?",
+        "answer": row if row % 2 else str(row),
+        "difficulty": (row * 37 % N) / N,
+        "domain": "odd" if row % 2 else "even",
+        "length": row,
+    }
+    for row in range(N)
+]
+VECTORS = np.random.default_rng(0).normal(size=(N, 5)).astype(np.float32)
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Path:
+    path = tmp_path / "pool.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    np.save(tmp_path / "e.npy", VECTORS)
+    return path
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *words: object) -> None:
+    monkeypatch.setattr(sys, "argv", ["bridge-distill", "select", *map(str, words)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code in (0, 2)
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_chosen_rows_are_written_best_first_as_they_were_with_their_reasons(
+    pool: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = pool.with_name("out.jsonl")
+    given = ("--pool", pool, "--embeddings", pool.with_name("e.npy"), "--out", out, "--set", "neighbours=8")
+    command(monkeypatch, *given, "--budget", "10%", "--json")
+    assert json.loads(capsys.readouterr().out) == {"pool": N, "chosen": 6, "method": "bridge", "out": str(out)}
+    rows = read(out)
+    assert [row["selected_rank"] for row in rows] == list(range(6))
+    assert all(row["selected_reason"] and row["selected_gain"] > 0 for row in rows)
+    by_id = {row["id"]: row for row in ROWS}
+    assert all({name: row[name] for name in by_id[row["id"]]} == by_id[row["id"]] for row in rows)
+    difficulty = np.array([row["difficulty"] for row in ROWS])
+    expected = bridge_distill.select(VECTORS, difficulty, 6, options={"neighbours": 8})
+    assert [row["id"] for row in rows] == [f"q{row:02d}" for row in expected]
+
+
+def test_parquet_and_a_column_of_lists_choose_the_same(pool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = [{**row, "answer": str(row["answer"]), "vector": VECTORS[at].tolist()} for at, row in enumerate(ROWS)]
+    table, chosen = pool.with_name("pool.parquet"), []
+    pq.write_table(pa.Table.from_pylist(plain), table)
+    first, second = pool.with_name("a.jsonl"), pool.with_name("b.parquet")
+    command(monkeypatch, "--pool", pool, "--embeddings", pool.with_name("e.npy"), "--out", first, "--budget", 7)
+    command(monkeypatch, "--pool", table, "--embeddings", "vector", "--out", second, "--budget", 7)
+    chosen = [row["id"] for row in pq.read_table(second).to_pylist()]
+    assert chosen == [row["id"] for row in read(first)]
+
+
+def test_columns_of_numbers_are_signals_that_options_can_name(pool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = pool.with_name("out.jsonl")
+    command(
+        monkeypatch, "--pool", pool, "--method", "reason1k", "--budget", 8, "--out", out,
+        "--set", "gates.length.at_most=30", "--set", "by=length",
+    )  # fmt: skip
+    rows = read(out)
+    assert all(row["length"] <= 30 for row in rows)
+    assert {row["domain"] for row in rows} == {"odd", "even"}
+
+
+def test_methods_that_need_no_embeddings_run_without(pool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for method in ("random", "stratified", "entropy"):
+        out = pool.with_name(f"{method}.jsonl")
+        command(monkeypatch, "--pool", pool, "--method", method, "--budget", 5, "--out", out, "--seed", 4)
+        assert len(read(out)) == 5
+
+
+def test_a_target_set_is_given_as_embeddings(pool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, target = pool.with_name("out.jsonl"), pool.with_name("t.npy")
+    np.save(target, VECTORS[[17]])
+    command(
+        monkeypatch, "--pool", pool, "--method", "rds", "--embeddings", pool.with_name("e.npy"), "--target", target,
+        "--budget", 2, "--out", out,
+    )  # fmt: skip
+    assert read(out)[0]["id"] == "q17"
+
+
+BAD: list[tuple[list[str], str]] = [
+    ([], "select.method: bridge needs embeddings, which this pool has not; give one vector a question."),
+    (["--embeddings", "vec"], "--embeddings vec: is no column of the pool; known: answer, difficulty"),
+    (["--embeddings", "length"], "--embeddings length: does not hold lists of numbers of one length"),
+    (["--embeddings", "none.npy"], "--embeddings none.npy: cannot be read (No such file or directory)"),
+    (["--method", "rand"], "select.method: unknown selection method 'rand'; did you mean 'random'?"),
+    (["--method", "random", "--set", "x=1"], "select.options.x: is no option of random; it takes none"),
+    (["--set", "neighbours"], "--set neighbours: has no value; write --set neighbours=64."),
+    (["--set", "neighbours=-1"], "select.options.neighbours: input should be greater than 0 (got -1)"),
+    (["--method", "random", "--budget", "0"], "--budget 0: is no budget; give a whole count above 0"),
+    (["--method", "random", "--budget", "110%"], "--budget 110%: is no budget"),
+    (["--method", "random", "--budget", "2.5"], "--budget 2.5: is no budget"),
+    (["--method", "random", "--budget", "nan"], "--budget nan: is no budget"),
+    (["--method", "random", "--out", "x.txt"], "--out x.txt: has no known suffix"),
+    (["--method", "random", "--out", "nowhere/x.jsonl"], "--out nowhere/x.jsonl: nowhere is no folder"),
+    (["--method", "random", "--out", "POOL"], "--out POOL: is the pool itself"),
+    (["--method", "entropy", "--difficulty", "question"], "--difficulty question: holds what is no number"),
+    (["--method", "entropy", "--difficulty", "length"], "difficulty: is outside 0..1; scale it"),
+    (["--method", "random", "--id", "domain"], "ids: are not distinct"),
+    (["--method", "random", "--pool", "no.jsonl"], "--pool no.jsonl: is no file"),
+    (["--method", "random", "--pool", "no.txt"], "--pool no.txt: has no known file type"),
+    (["--method", "random", "--out", "OUT.parquet"], "--out: Parquet cannot hold column answer"),
+]
+
+
+@pytest.mark.parametrize(("words", "sentence"), BAD, ids=[sentence[:50] for _, sentence in BAD])
+def test_what_does_not_fit_is_said_in_one_sentence_and_nothing_is_written(
+    pool: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+) -> None:
+    monkeypatch.chdir(pool.parent)
+    known = {"POOL": str(pool), "OUT.parquet": str(pool.with_name("out.parquet"))}
+    usual = {"--pool": str(pool), "--budget": "5", "--out": str(pool.with_name("out.jsonl"))}
+    options = {**usual, **{words[at]: known.get(words[at + 1], words[at + 1]) for at in range(0, len(words), 2)}}
+    command(monkeypatch, *[word for pair in options.items() for word in pair])
+    said = capsys.readouterr().err
+    assert said.startswith(f"bridge-distill: {sentence.replace('POOL', str(pool))}")
+    assert said.count("\n") == 1
+    assert {path.name for path in pool.parent.iterdir()} == {"pool.jsonl", "e.npy"}
+
+
+def test_a_file_is_replaced_only_when_asked_to(
+    pool: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = pool.with_name("out.jsonl")
+    out.write_text("mine")
+    given = ("--pool", pool, "--method", "random", "--budget", 5, "--out", out)
+    command(monkeypatch, *given)
+    assert "is there already; give another name, or add --force" in capsys.readouterr().err
+    assert out.read_text() == "mine"
+    command(monkeypatch, *given, "--force")
+    assert len(read(out)) == 5
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"), [("{", "pool.jsonl:2: is not JSON"), ("[1]", "pool.jsonl:2: is no JSON")]
+)
+def test_a_bad_line_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str, sentence: str
+) -> None:
+    pool = tmp_path / "pool.jsonl"
+    pool.write_text(f'{{"id": 1}}\n{line}\n')
+    command(monkeypatch, "--pool", pool, "--method", "random", "--budget", 1, "--out", tmp_path / "o.jsonl")
+    assert sentence in capsys.readouterr().err
+
+
+def test_selection_alone_loads_neither_torch_nor_transformers() -> None:
+    code = (
+        "import sys, numpy, bridge_distill; bridge_distill.select(numpy.eye(9, dtype='f4'), None, 3);"
+        "print({'torch', 'transformers', 'datasets'} & set(sys.modules))"
+    )
+    environment = {"PYTHONPATH": str(Path(bridge_distill.__file__).parent.parent), "PATH": ""}
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert said.stdout.strip() == "set()"
