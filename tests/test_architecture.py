@@ -10,7 +10,19 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src/bridge_distill"
 STAGES = {"data", "selection", "teacher", "assistant", "student", "evaluation", "report", "study", "export"}
 LAYERS = {"models", "engine"}
-FLOW = {"__init__", "pipeline", "curation", "cli", "cli_curate", "cli_select", "cli_store", "place", "__main__", "forecast", "status"}
+FLOW = {
+    "__init__",
+    "pipeline",
+    "curation",
+    "cli",
+    "cli_curate",
+    "cli_select",
+    "cli_store",
+    "place",
+    "__main__",
+    "forecast",
+    "status",
+}
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 
