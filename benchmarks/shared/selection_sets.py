@@ -1,0 +1,154 @@
+"""Question sets for measuring what a choice is worth: pools by seed, choices, and paired differences to random.
+
+A seed draws a pool of 400 of a set's questions, and seeds the selector and the training; methods meet on the
+same seed. Development questions are held out of every pool.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge_distill import artifacts, data, prompts, selection
+from bridge_distill.config import Compute, Data, Score
+from bridge_distill.models.generate import batches
+from bridge_distill.models.load import load
+from bridge_distill.models.reading import read
+from bridge_distill.records import Question
+from bridge_distill.selection import measure
+from bridge_distill.selection.contract import Pool
+from bridge_distill.selection.difficulty import difficulty
+from bridge_distill.selection.ranking import make_selector, rank
+
+BASE, SCORE = "smollm2-135m", Score(weighted=True)
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    f"bridge w={weight:g} d={discount:g}": ("bridge", {"difficulty_weight": weight, "discount_hardest": discount})
+    for weight, discounts in ((0, [0]), (0.5, [0, 0.3]), (1, [0, 0.1, 0.3]))
+    for discount in discounts
+}
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Questions of a set, held out of them, in the pool of a seed; budgets as shares of a pool; seeds of the probe."""
+
+    source: int = 900
+    held_out: int = 300
+    pool: int = 400
+    shares: tuple[float, ...] = (0.01, 0.02, 0.05, 0.10, 0.20)
+    seeds: int = 20
+
+
+@dataclass
+class Material:
+    """A set: its questions, what the score stage measured of them, and where its files lie."""
+
+    name: str
+    folder: Path
+    sizes: Sizes
+
+    @cached_property
+    def questions(self) -> list[Question]:
+        """All of them, in their frozen order."""
+        return artifacts.train_questions(self.folder)
+
+    @cached_property
+    def states(self) -> NDArray[np.float64]:
+        """The untuned assistant's state after each prompt and ``Answer:``, standardised, shape (questions, width)."""
+        states = np.load(self.folder / "states.npy").astype(np.float64)
+        found: NDArray[np.float64] = (states - states.mean(0)) / (states.std(0) + 1e-6)
+        return found
+
+    @cached_property
+    def split(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows held out for development, and the others."""
+        order = np.random.default_rng(0).permutation(len(self.questions))
+        return np.sort(order[: self.sizes.held_out]), order[self.sizes.held_out :]
+
+    def rows(self, seed: int) -> NDArray[np.int64]:
+        """The pool of a seed, in ascending order of ids."""
+        drawn = np.random.default_rng([seed, 1]).choice(self.split[1], self.sizes.pool, replace=False)
+        return np.array(sorted(drawn, key=lambda row: self.questions[row].id), dtype=np.int64)
+
+    def pool(self, rows: NDArray[np.int64]) -> Pool:
+        """What a selector is given; the target of RDS+ are the development questions, without their answers."""
+        columns = {name: values[rows] for name, values in artifacts.signals(self.folder).items()}
+        weighted = artifacts.weighted(self.folder)
+        assert weighted is not None
+        return Pool(
+            [self.questions[row].id for row in rows],
+            artifacts.embeddings(self.folder)[rows],
+            difficulty(columns, SCORE.difficulty),
+            None,
+            columns,
+            weighted[self.split[0]],
+            weighted[rows],
+        )
+
+
+def prepare(name: str, work: Path, sizes: Sizes) -> Material:
+    """Freeze a set's questions, score them and read their states, once."""
+    folder, compute = work / f"{name}-{sizes.source}", Compute()
+    if not (folder / "states.npy").exists():
+        (folder / "scratch").mkdir(parents=True, exist_ok=True)
+        data.freeze(_source(name, sizes.source), folder)
+        selection.score(SCORE, BASE, "score", folder, folder, folder / "scratch", compute, 0)
+        model = load(BASE, compute, "score")
+        heads = [model.prompt_ids(prompts.local(question)) for question in artifacts.train_questions(folder)]
+        mark, found = measure.mark_ids(model), np.empty((len(heads), model.network.config.hidden_size), np.float32)
+        for rows in batches([len(head) + len(mark) for head in heads], compute.batch_tokens):
+            found[rows] = read(model, [heads[row] for row in rows], mark).states[:, -1].float().numpy()
+        np.save(folder / "states.npy", found)
+    return Material(name, folder, sizes)
+
+
+def _source(name: str, size: int) -> Data:
+    if name.startswith("practice-"):
+        task = name.partition("-")[2]
+        return Data(train=f"practice:{task}?n={size}&seed=11&difficulty=0", test=f"practice:{task}?n=8&seed=12")
+    folder = Path(os.environ["BRIDGE_DATA"]) / name
+    return Data(train=str(folder / "train.jsonl"), test=str(folder / "test.jsonl"), answer="yes_no", limit_train=size)
+
+
+def chosen(material: Material, method: str, count: int, seed: int) -> NDArray[np.int64]:
+    """The rows that a method, or a variant of one, chooses from the pool of a seed."""
+    name, options = VARIANTS.get(method, (method, {}))
+    rows = material.rows(seed)
+    picks = rank(make_selector(name, options, seed, 1), material.pool(rows), count)
+    return rows[[pick.index for pick in picks]]
+
+
+def differences(right: NDArray[np.float64], random: NDArray[np.float64], draws: int = 4000) -> list[float]:
+    """Points over random and their 95% interval: both (seeds, questions), resampled over seeds and over questions."""
+    apart = 100 * (right - random)
+    seeds, questions = apart.shape
+    draw = np.random.default_rng(0)
+    by_seed = draw.multinomial(seeds, np.full(seeds, 1 / seeds), draws) / seeds
+    by_question = draw.multinomial(questions, np.full(questions, 1 / questions), draws) / questions
+    means = np.einsum("bs,sq,bq->b", by_seed, apart, by_question, optimize=True)
+    return [round(float(value), 1) for value in (apart.mean(), *np.quantile(means, [0.025, 0.975]))]
+
+
+def table(cells: dict[tuple[str, float, str], NDArray[np.float64]]) -> list[dict[str, Any]]:
+    """Accuracy of every (set, share, method) with its paired difference to random over the seeds that both have."""
+    found = []
+    for (name, share, method), right in cells.items():
+        base = cells[name, share, "random"]
+        both = min(len(right), len(base))
+        found.append(
+            {
+                "set": name,
+                "share": share,
+                "method": method,
+                "seeds": both,
+                "accuracy": round(100 * float(right.mean()), 1),
+                "over_random": differences(right[:both], base[:both]),
+            }
+        )
+    return found
