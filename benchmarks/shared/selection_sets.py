@@ -6,6 +6,7 @@ same seed. Development questions are held out of every pool.
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge_distill import artifacts, data, prompts, selection
+from bridge_distill import artifacts, data, practice, prompts, selection
 from bridge_distill.config import Compute, Data, Score
 from bridge_distill.models.generate import batches
 from bridge_distill.models.load import load
@@ -27,6 +28,7 @@ from bridge_distill.selection.difficulty import difficulty
 from bridge_distill.selection.ranking import make_selector, rank
 
 BASE, SCORE = "smollm2-135m", Score(weighted=True)
+MIXED = "practice-mixed"
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     f"bridge w={weight:g} d={discount:g}": ("bridge", {"difficulty_weight": weight, "discount_hardest": discount})
     for weight, discounts in ((0, [0]), (0.5, [0, 0.3]), (1, [0, 0.1, 0.3]))
@@ -61,7 +63,10 @@ class Material:
     @cached_property
     def states(self) -> NDArray[np.float64]:
         """The untuned assistant's state after each prompt and ``Answer:``, standardised, shape (questions, width)."""
-        states = np.load(self.folder / "states.npy").astype(np.float64)
+        file = self.folder / "states.npy"
+        if not file.exists():
+            np.save(file, _read_states(self.questions))
+        states = np.load(file).astype(np.float64)
         found: NDArray[np.float64] = (states - states.mean(0)) / (states.std(0) + 1e-6)
         return found
 
@@ -81,11 +86,12 @@ class Material:
         columns = {name: values[rows] for name, values in artifacts.signals(self.folder).items()}
         weighted = artifacts.weighted(self.folder)
         assert weighted is not None
+        domains = [self.questions[row].domain for row in rows]
         return Pool(
             [self.questions[row].id for row in rows],
             artifacts.embeddings(self.folder)[rows],
             difficulty(columns, SCORE.difficulty),
-            None,
+            domains if len(set(domains)) > 1 else None,
             columns,
             weighted[self.split[0]],
             weighted[rows],
@@ -95,25 +101,42 @@ class Material:
 def prepare(name: str, work: Path, sizes: Sizes) -> Material:
     """Freeze a set's questions, score them and read their states, once."""
     folder, compute = work / f"{name}-{sizes.source}", Compute()
-    if not (folder / "states.npy").exists():
+    if not (folder / artifacts.SCORES).exists():
         (folder / "scratch").mkdir(parents=True, exist_ok=True)
-        data.freeze(_source(name, sizes.source), folder)
+        data.freeze(_source(name, sizes.source, folder), folder)
         selection.score(SCORE, BASE, "score", folder, folder, folder / "scratch", compute, 0)
-        model = load(BASE, compute, "score")
-        heads = [model.prompt_ids(prompts.local(question)) for question in artifacts.train_questions(folder)]
-        mark, found = measure.mark_ids(model), np.empty((len(heads), model.network.config.hidden_size), np.float32)
-        for rows in batches([len(head) + len(mark) for head in heads], compute.batch_tokens):
-            found[rows] = read(model, [heads[row] for row in rows], mark).states[:, -1].float().numpy()
-        np.save(folder / "states.npy", found)
     return Material(name, folder, sizes)
 
 
-def _source(name: str, size: int) -> Data:
+def _read_states(questions: list[Question]) -> NDArray[np.float32]:
+    model, compute = load(BASE, Compute(), "score"), Compute()
+    heads = [model.prompt_ids(prompts.local(question)) for question in questions]
+    mark, found = measure.mark_ids(model), np.empty((len(heads), model.network.config.hidden_size), np.float32)
+    for rows in batches([len(head) + len(mark) for head in heads], compute.batch_tokens):
+        found[rows] = read(model, [heads[row] for row in rows], mark).states[:, -1].float().numpy()
+    return found
+
+
+def _source(name: str, size: int, folder: Path) -> Data:
+    if name == MIXED:
+        return _mixed(size, folder / "mixed.jsonl")
     if name.startswith("practice-"):
         task = name.partition("-")[2]
         return Data(train=f"practice:{task}?n={size}&seed=11&difficulty=0", test=f"practice:{task}?n=8&seed=12")
-    folder = Path(os.environ["BRIDGE_DATA"]) / name
-    return Data(train=str(folder / "train.jsonl"), test=str(folder / "test.jsonl"), answer="yes_no", limit_train=size)
+    real = Path(os.environ["BRIDGE_DATA"]) / name
+    return Data(train=str(real / "train.jsonl"), test=str(real / "test.jsonl"), answer="yes_no", limit_train=size)
+
+
+def _mixed(size: int, file: Path) -> Data:
+    """Half legal, a third medical and a sixth financial questions with the expert's rationales."""
+    rows = []
+    for task, share in (("legal", 1 / 2), ("medical", 1 / 3), ("financial", 1 / 6)):
+        for question in practice.make(task, round(share * size), 11, 0.0):
+            reply = practice.explain(question, phrasing=0, error=False)
+            told = {"id": question.id, "question": question.text, "answer": question.answer, "domain": task}
+            rows.append(json.dumps(told | {"rationale": prompts.explanation(reply)}) + "\n")
+    file.write_text("".join(rows))
+    return Data(train=str(file), test="practice:legal?n=8&seed=12", answer=["yes_no", "number"])
 
 
 def chosen(material: Material, method: str, count: int, seed: int) -> NDArray[np.int64]:
