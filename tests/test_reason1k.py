@@ -102,7 +102,7 @@ def test_beyond_quotas_is_taken_only_when_nothing_else_is_left_that_passes_the_g
 
 @pytest.mark.parametrize("amount", ["x", -1, 2.5, "101%", "nan", True])
 def test_what_is_no_quota_is_refused(amount: Any) -> None:
-    with pytest.raises(UserError, match=r"select\.options\.quotas\.law: must be a .*count .*or a share such as 10%"):
+    with pytest.raises(UserError, match=r"select\.options\.quotas\.law: must be a .*count.* or a share such as 10%"):
         choose(pool_of(["law"]), 1, quotas={"law": amount})
 
 

@@ -28,10 +28,9 @@ def repeated_share(text: str) -> float:
     words = text.split()
     if len(words) < _RUN:
         return 0.0
-    numbers: dict[str, int] = {}
-    ids = np.array([numbers.setdefault(word, len(numbers) + 1) for word in words], dtype=np.uint64)
+    ids = np.fromiter(map(hash, words), dtype=np.int64, count=len(words)).view(np.uint64)
     count = len(words) - _RUN + 1
     runs = np.zeros(count, dtype=np.uint64)
     for place, factor in enumerate(_MIX):
         runs += ids[place : place + count] * factor
-    return 1 - len(np.unique(runs)) / count
+    return 1 - len(set(runs.tolist())) / count
