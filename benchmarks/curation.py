@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import random
 import tempfile
@@ -65,14 +66,16 @@ def main() -> None:
         floor = time.perf_counter() - started
         started = time.perf_counter()
         with peak_memory() as peak:
-            found = curate(Settings(pool, Path(folder) / "curated.jsonl", number, answer=["number"]))
+            found = curate(
+                Settings(pool, Path(folder) / "curated.jsonl", number, answer=["number"], options={"clusters": 50})
+            )
         seconds = time.perf_counter() - started
         memory = peak()
     print(
         json.dumps(
             {
                 "benchmark": "curation",
-                "machine": platform.machine(),
+                "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
                 "traces": count,
                 "words_each": round(words / count),
                 "chosen": found["chosen"],

@@ -353,6 +353,15 @@ def test_the_command_prints_the_funnel_and_replaces_nothing_by_accident(pool: Pa
     page = (tmp_path / "c.html").read_text()
     assert all(f'id="plot-{name}"' in page for name in ("coverage", "difficulty", "reach"))
     assert "https://" not in page.split("<script", 1)[0]
+    reasons = [row["selected_reason"] for row in read_lines(tmp_path / "c.jsonl")]
+    assert all(f'<td class="cell">{reason}</td>' in page for reason in reasons), "the table says why"
+    plots = json.loads(page.split('id="plots">', 1)[1].split("</script>", 1)[0])
+    others, diamonds = plots["coverage"]["data"][:2]
+    said = [row[1].replace("<br>", " ").removeprefix(" <b>why:</b> ") for row in diamonds["customdata"]]
+    assert sorted(said) == sorted(reasons), "and so does the map"
+    assert len(others["x"]) == 52
+    assert {trace["name"] for trace in plots["difficulty"]["data"]} == {"chosen", "not chosen"}
+    assert {trace["name"] for trace in plots["reach"]["data"]} == {"chosen", "random"}
     again = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert again.returncode == 2
     assert "is there already" in again.stderr

@@ -77,12 +77,13 @@ def chosen_of(
 def _difficulty(
     settings: Settings, pool: Pool, traces: Sequence[Trace], failures: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The ranks of a signal that is known, else those of the trace's length and of how many models failed."""
+    """The ranks of a signal that is known, else of the trace's length and, where models were asked, of failures."""
     name = settings.difficulty_by or "difficulty"
     if settings.difficulty_by is not None or name in pool.signals:
         return scaled_ranks(pool.signal(name, f"--difficulty-by {name}"))
     words = np.array([float(len(trace.rationale.split())) for trace in traces])
-    return difficulty({"words": words, "failures": failures}, {"words": 1, "failures": 1})
+    parts = {"words": words} | ({"failures": failures} if settings.models else {})
+    return difficulty(parts, dict.fromkeys(parts, 1.0))
 
 
 def _vectors(settings: Settings, traces: Sequence[Trace], rows: int) -> Floats:
