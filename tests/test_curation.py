@@ -238,7 +238,11 @@ def test_the_scores_of_a_run_are_signals(pool: Path, tmp_path: Path) -> None:
     (run / "run.json").write_text(json.dumps({"stages": {"score": "score"}}))
     for number, source in enumerate((run, score, score / "scores.parquet")):
         out = tmp_path / f"{number}.jsonl"
-        curate(settings(tmp_path, signals=source, out=out, options={"gates": {"ifd": {"at_least": 0.7}}}))
+        figures = curate(
+            settings(tmp_path, signals=source, out=out, budget=30, options={"gates": {"ifd": {"at_least": 0.7}}})
+        )
+        assert 0 < figures["chosen"] < 30, "what the selector's gates refuse does not follow here"
+        assert figures["funnel"][-1]["reasons"]["fails the gate ifd at least 0.7"] > 40
         assert min(row["line"] for row in read_lines(out)) > 40
         assert read_lines(out) == read_lines(tmp_path / "0.jsonl")
     (score / "record.json").unlink()
@@ -359,7 +363,7 @@ def test_the_command_prints_the_funnel_and_replaces_nothing_by_accident(pool: Pa
     others, diamonds = plots["coverage"]["data"][:2]
     said = [row[1].replace("<br>", " ").removeprefix(" <b>why:</b> ") for row in diamonds["customdata"]]
     assert sorted(said) == sorted(reasons), "and so does the map"
-    assert len(others["x"]) == 52
+    assert len(others["customdata"]) == 52
     assert {trace["name"] for trace in plots["difficulty"]["data"]} == {"chosen", "not chosen"}
     assert {trace["name"] for trace in plots["reach"]["data"]} == {"chosen", "random"}
     again = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)

@@ -48,14 +48,15 @@ class Table:
 
     def numbers(self, name: str, place: str) -> NDArray[np.float64]:
         """A column of numbers, NaN where a row has none."""
-        found = _numbers(self.values(name, place))
+        self._check(name, place)
+        found = self._numbers(name)
         if found is None:
             raise UserError(place, "holds what is no number", "name a column of numbers")
         return found
 
     def signals(self, without: Sequence[str]) -> dict[str, NDArray[np.float64]]:
         """Every column of numbers by name, NaN where a row has none."""
-        columns = {name: _numbers(self.values(name, name)) for name in self.names if name not in without}
+        columns = {name: self._numbers(name) for name in self.names if name not in without}
         return {name: column for name, column in columns.items() if column is not None}
 
     def vectors(self, source: str, place: str) -> Floats:
@@ -72,6 +73,16 @@ class Table:
             cure = "embed every question with one model, or give a .npy file"
             raise UserError(place, "does not hold lists of numbers of one length", cure)
         return found
+
+    def _numbers(self, name: str) -> NDArray[np.float64] | None:
+        """A column as numbers; None where it holds anything else, or nothing."""
+        if not self._listed:
+            return _flat_numbers(self._rows[name])
+        values = [row.get(name) for row in self._rows]
+        kinds = set(map(type, values))
+        if not kinds <= {int, float, type(None)} or kinds == {type(None)}:
+            return None
+        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
     def _check(self, name: str, place: str) -> None:
         if name not in self.names:
@@ -164,8 +175,11 @@ def _flat(column: Any) -> Any:
     return numbers.to_numpy(zero_copy_only=False).reshape(len(column), -1)
 
 
-def _numbers(values: list[Any]) -> NDArray[np.float64] | None:
-    kinds = set(map(type, values))
-    if not kinds <= {int, float, type(None)} or kinds == {type(None)}:
+def _flat_numbers(column: Any) -> NDArray[np.float64] | None:
+    """A column of numbers without making a list of it; None for one of another type."""
+    import pyarrow as pa
+
+    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
         return None
-    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    numbers: NDArray[np.float64] = column.cast(pa.float64(), safe=False).to_numpy()
+    return numbers

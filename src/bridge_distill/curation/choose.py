@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ class Kept:
 def chosen_of(
     settings: Settings, traces: Sequence[Trace], failures: NDArray[np.float64], count: int, rows: int
 ) -> Kept:
-    """Choose ``count`` of the traces, or as many as quotas allow; ``rows`` is how many the pool had."""
+    """Choose ``count`` of the traces, or as many as the selector's gates and quotas allow, of a pool of ``rows``."""
     vectors = _vectors(settings, traces, rows)
     pool = Pool(
         [trace.question.id for trace in traces],
@@ -66,11 +67,15 @@ def chosen_of(
     quotas = Quotas(selector.settings.quotas, found.names, QUOTAS)
     picks = rank(selector, pool, count)
     domain_of = found.domain[found.of]
+    failed = selector.gated(pool)
+    picks = list(takewhile(lambda pick: not failed[pick.index], picks))
     picks = picks[: quotas.kept([int(domain_of[pick.index]) for pick in picks])]
     served = np.bincount(domain_of[[pick.index for pick in picks]], minlength=len(found.names))
     open_ = quotas.open(served)
     rest = sorted(set(range(len(pool))) - {pick.index for pick in picks})
-    left = {row: "not drawn" if open_[domain_of[row]] else "quota of its domain is full" for row in rest}
+    left = {
+        row: failed[row] or ("not drawn" if open_[domain_of[row]] else "quota of its domain is full") for row in rest
+    }
     return Kept(traces, found, hard, vectors, count, picks, left)
 
 

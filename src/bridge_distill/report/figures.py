@@ -199,6 +199,7 @@ def _cloud(go: Any, pool: Pool, rows: Any, chosen: bool) -> Any:
     # Hover text is read as a small markup by plotly: escape it, so that a question shows as it was written.
     texts = [_label(words.excerpt(pool.questions[row].text, 160), 50) for row in rows]
     why = [f"<br><b>why:</b> {_label(pool.choices[row].reason, 50)}" if chosen else "" for row in rows]
+    hard = pool.difficulty[rows].round(4).tolist()
     size, symbol, opacity = (12, "diamond", 1.0) if chosen else (6, "circle", 0.4)
     return go.Scatter(
         x=pool.where[rows, 0].round(4),
@@ -207,9 +208,9 @@ def _cloud(go: Any, pool: Pool, rows: Any, chosen: bool) -> Any:
         showlegend=False,
         line={"color": GREY},
         text=texts,
-        customdata=[[round(float(pool.difficulty[row]), 4), reason] for row, reason in zip(rows, why, strict=True)],
+        customdata=[*zip(hard, why, strict=True)],
         marker={
-            "color": pool.difficulty[rows].round(4),
+            "color": hard,
             "coloraxis": "coloraxis",
             "size": size,
             "symbol": symbol,

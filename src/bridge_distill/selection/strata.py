@@ -23,8 +23,8 @@ class Strata:
 
     def groups(self, order: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """The rows of ``order`` by stratum, in that order; strata without any are left out."""
-        labels = self.of[order]
-        return [order[labels == number] for number in range(len(self.names)) if (labels == number).any()]
+        by_stratum = order[np.argsort(self.of[order], kind="stable")]
+        return np.split(by_stratum, np.flatnonzero(np.diff(self.of[by_stratum])) + 1)
 
 
 def strata(pool: Pool, clusters: int, seed: int, threads: int) -> Strata:

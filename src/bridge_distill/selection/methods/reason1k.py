@@ -103,7 +103,7 @@ class Reason1k(Selector[Reason1kOptions]):
         return picks
 
     def _ranked(self, pool: Pool) -> _Ranked:
-        failed = self._gated(pool)
+        failed = self.gated(pool)
         passed = np.flatnonzero(failed == "")
         hardest = passed[np.argsort(-pool.hardness[passed], kind="stable")]
         hard = np.zeros(len(pool), dtype=np.bool_)
@@ -117,8 +117,8 @@ class Reason1k(Selector[Reason1kOptions]):
         place[order] = np.arange(len(pool)) - (np.cumsum(size) - size)[standing[order]]
         return _Ranked(failed, hard, found, values, place, size[standing])
 
-    def _gated(self, pool: Pool) -> NDArray[np.object_]:
-        """The first gate that each question fails, "" where none."""
+    def gated(self, pool: Pool) -> NDArray[np.object_]:
+        """The first gate that each question fails in words, "" where none; shape (n,)."""
         failed = np.full(len(pool), "", dtype=object)
         for name, gate in self.settings.gates.items():
             values = pool.signal(name, "select.options.gates")
