@@ -63,9 +63,9 @@ def chosen_of(
     threads = settings.threads or usable_threads()
     selector = make_selector(METHOD, settings.options, settings.seed, threads)
     assert isinstance(selector, Reason1k)
+    picks = rank(selector, pool, count)
     found = cells(pool, selector.settings.clusters, settings.seed, threads)
     quotas = Quotas(selector.settings.quotas, found.names, QUOTAS)
-    picks = rank(selector, pool, count)
     domain_of = found.domain[found.of]
     failed = selector.gated(pool)
     picks = list(takewhile(lambda pick: not failed[pick.index], picks))

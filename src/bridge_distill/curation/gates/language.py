@@ -50,8 +50,8 @@ def foreign_share(text: str) -> float:
 def likely_language(text: str) -> str | None:
     """The language most of whose common words stand in the first 300 words; None where that is not clear."""
     hits = dict.fromkeys(_COMMON, 0)
-    for word in text[: 8 * _WORDS].lower().split()[:_WORDS]:
-        for name in _SPEAKERS.get(word, ()):
+    for word in filter(_SPEAKERS.__contains__, text[: 8 * _WORDS].lower().split()[:_WORDS]):
+        for name in _SPEAKERS[word]:
             hits[name] += 1
     first, second = sorted(hits, key=hits.__getitem__, reverse=True)[:2]
     return first if hits[first] >= _HITS and hits[first] >= 2 * hits[second] else None
