@@ -4,10 +4,11 @@ Sizes run one after the other, each in a process of its own that reads float16 e
 that seconds and memory are those of one choice from file to row numbers. Peers choose 1,000 of 20,000 of the same
 rows by facility location on the same similarity; every choice is then worth what the exact objective says.
 
-    python benchmarks/selection.py [--quick] [--peer PYTHON]...
+    python benchmarks/selection.py [--quick] [--part sizes|peers|graph]... [--peer PYTHON]...
 
-``--peer`` is the interpreter of an environment that holds submodlib-py, apricot-select or faiss-cpu (any of
-them; the last one is asked for the graph of neighbours alone).
+``--peer`` is the interpreter of an environment that holds submodlib-py, apricot-select (with scikit-learn) or
+faiss-cpu, any of them; the last one is asked for the graph of neighbours alone. A peer that fails, or is in no
+environment, stands in the result with its error.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import math
 import multiprocessing
 import os
 import platform
+import re
 import resource
 import subprocess
 import tempfile
@@ -33,6 +35,7 @@ from numpy.typing import NDArray
 WIDTH, LATENT = 384, 24
 PLAIN = {"difficulty_weight": 0.0, "discount_hardest": 0.0}
 LIMIT = 300
+PARTS = ("sizes", "peers", "graph")
 
 PEER = """
 import json, sys, time
@@ -138,48 +141,63 @@ def worth(rows: NDArray[np.float32], chosen: list[int]) -> float:
     return float(np.concatenate(best).mean())
 
 
-def compare(folder: Path, peers: list[str], n: int, count: int) -> dict[str, dict[str, float]]:
-    """Seconds and worth of each library's choice, and how many times as long as ours it took."""
+def compare(folder: Path, peers: list[str], n: int, count: int) -> dict[str, dict[str, Any]]:
+    """Seconds and worth of each library's choice, and how many times as long as ours it took; or its error."""
     import bridge_distill
     from bridge_distill.selection.vectors import Directions
 
     write_pool(folder / "few.npy", n, seed=1)
     rows = Directions(np.load(folder / "few.npy")).all()
     np.save(folder / "few.npy", rows)
+    bridge_distill.select(rows[:500], None, 5, options=PLAIN)  # imports and first calls
     started = time.perf_counter()
     chosen = bridge_distill.select(rows, None, count, options=PLAIN).tolist()
-    found = {"bridge": {"seconds": time.perf_counter() - started, "worth": worth(rows, chosen)}}
-    drawn = bridge_distill.select(rows, None, count, "random").tolist()
-    found["random"] = {"seconds": 0.0, "worth": worth(rows, drawn)}
+    found: dict[str, dict[str, Any]] = {"bridge": {"seconds": time.perf_counter() - started}}
+    found["bridge"]["worth"] = best = worth(rows, chosen)
+    found["random"] = {"worth": worth(rows, bridge_distill.select(rows, None, count, "random").tolist())}
+    show("bridge", found["bridge"])
     for name in ("submodlib dense", "submodlib sparse", "apricot dense", "apricot sparse"):
         answer = ask(peers, name, folder / "few.npy", count)
-        if answer:
-            found[name] = {"seconds": answer[0], "worth": worth(rows, answer[1])}
-    for name, result in found.items():
-        result["times_ours"] = result["seconds"] / found["bridge"]["seconds"]
-        result["of_ours"] = result["worth"] / found["bridge"]["worth"]
-        times, share = f"{result['times_ours']:7.1f} times ours", f"{result['of_ours']:.4f} of ours"
-        print(f"{name:17} {result['seconds']:8.2f} s  {times}  {share}", flush=True)
-    return {name: {key: round(value, 4) for key, value in result.items()} for name, result in found.items()}
+        if isinstance(answer, str):
+            found[name] = {"error": answer}
+        else:
+            seconds, times = answer[0], answer[0] / found["bridge"]["seconds"]
+            found[name] = {"seconds": seconds, "times_ours": times, "worth": worth(rows, answer[1])}
+        show(name, found[name])
+    for result in found.values():
+        if "worth" in result:
+            result["of_ours"] = result["worth"] / best
+    return found
 
 
-def ask(peers: list[str], name: str, file: Path, count: int) -> list[Any] | None:
-    """What a library answers in the first environment that holds it."""
+def show(name: str, result: dict[str, Any]) -> None:
+    said = [f"{key} {value:.4g}" if isinstance(value, float) else f"{key}: {value}" for key, value in result.items()]
+    print(f"{name:17}", "  ".join(said), flush=True)
+
+
+def ask(peers: list[str], name: str, file: Path, count: int) -> list[Any] | str:
+    """What a library answers in the first environment that holds it, or the first line of why there is no answer."""
     module = name.split()[0]
-    for python in peers:
-        if subprocess.run([python, "-c", f"import {module}"], capture_output=True).returncode == 0:
-            command = [python, "-W", "ignore", "-c", PEER, name, str(file), str(count), "32"]
-            try:
-                said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=LIMIT)
-            except subprocess.TimeoutExpired:
-                print(f"{name}: not done after {LIMIT} s")
-                return None
-            answer: list[Any] = json.loads(said.stdout.splitlines()[-1])
-            return answer
-    return None
+    holding = [python for python in peers if _runs(python, f"import {module}")]
+    if not holding:
+        return f"no --peer holds {module}"
+    command = [holding[0], "-W", "ignore", "-c", PEER, name, str(file), str(count), "32"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        return f"not done after {LIMIT} s"
+    if said.returncode:
+        lines = said.stderr.strip().splitlines() or [f"ended with {said.returncode}"]
+        return next((line for line in reversed(lines) if re.match(r"[\w.]+(Error|Exception)\b", line)), lines[-1])
+    answer: list[Any] = json.loads(said.stdout.splitlines()[-1])
+    return answer
 
 
-def compare_graphs(folder: Path, peers: list[str], n: int) -> dict[str, dict[str, float]]:
+def _runs(python: str, code: str) -> bool:
+    return subprocess.run([python, "-c", code], capture_output=True).returncode == 0
+
+
+def compare_graphs(folder: Path, peers: list[str], n: int) -> dict[str, dict[str, Any]]:
     """Seconds and recall of the neighbour graph, ours and faiss's inverted file with as many and as large lists."""
     from bridge_distill.selection.neighbours import Search
     from bridge_distill.selection.parallel import usable_threads
@@ -194,39 +212,57 @@ def compare_graphs(folder: Path, peers: list[str], n: int) -> dict[str, dict[str
     def recall(near: Any) -> float:
         return float(np.mean([len(set(near[row]) & set(best)) / 32 for row, best in zip(asked, true, strict=True)]))
 
+    Search(32, 4, 0, usable_threads()).graph(Directions(rows[:500]))  # imports and first calls
     started = time.perf_counter()
     near = Search(32, 4, 0, usable_threads()).graph(Directions(rows)).near
-    found = {"ours": {"seconds": time.perf_counter() - started, "recall": recall(near)}}
+    found: dict[str, dict[str, Any]] = {"ours": {"seconds": time.perf_counter() - started, "recall": recall(near)}}
     answer = ask(peers, "faiss ivf", folder / "graph.npy", 0)
-    if answer:
-        found["faiss"] = {"seconds": answer[0], "recall": recall(answer[1])}
+    found["faiss"] = (
+        {"error": answer} if isinstance(answer, str) else {"seconds": answer[0], "recall": recall(answer[1])}
+    )
     for name, result in found.items():
-        print(f"graph of {n:,} rows, {name:6} {result['seconds']:7.2f} s  recall {result['recall']:.3f}")
-    return {name: {key: round(value, 3) for key, value in result.items()} for name, result in found.items()}
+        show(f"graph by {name}", result)
+    return found
+
+
+def rounded(found: Any) -> Any:
+    """Figures with as many digits as mean anything."""
+    if isinstance(found, dict):
+        return {key: rounded(value) for key, value in found.items()}
+    return round(found, 4) if isinstance(found, float) else found
 
 
 def main() -> None:
     """Measure, print a table, and one line of JSON at the end."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="10,000 and 30,000 rows, peers on 3,000")
+    parser.add_argument("--part", choices=PARTS, action="append", help="only this part (all where left out)")
     parser.add_argument("--peer", metavar="PYTHON", action="append", default=[], help="interpreter with a peer library")
     options = parser.parse_args()
     sizes = [10_000, 30_000] if options.quick else [10_000, 100_000, 1_000_000]
     few, count = (3000, 150) if options.quick else (20_000, 1000)
+    parts = options.part or PARTS
+    figures: dict[str, Any] = {"benchmark": "selection", "machine": machine(), "width": WIDTH}
+    # Not in /tmp, which may be memory: a pool that is mapped from there would not be read from a disk.
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        found = measure_sizes(Path(folder), sizes)
-        libraries = compare(Path(folder), options.peer, few, count)
-        graphs = compare_graphs(Path(folder), options.peer, sizes[1])
-    slowest = found[-1]["seconds"] / found[-2]["seconds"]
-    figures = {
-        "width": WIDTH,
-        "sizes": found,
-        "growth_exponent": round(math.log(slowest) / math.log(sizes[-1] / sizes[-2]), 3),
-        "facility_location": {"rows": few, "chosen": count, **libraries},
-        "graph": graphs,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-    }
-    print(json.dumps(figures))
+        if "sizes" in parts:
+            found = figures["sizes"] = measure_sizes(Path(folder), sizes)
+            times = found[-1]["seconds"] / found[-2]["seconds"]
+            figures["growth_exponent"] = math.log(times) / math.log(sizes[-1] / sizes[-2])
+        if "peers" in parts:
+            libraries = compare(Path(folder), options.peer, few, count)
+            figures["facility_location"] = {"rows": few, "chosen": count, **libraries}
+        if "graph" in parts:
+            graphs = compare_graphs(Path(folder), options.peer, sizes[1])
+            figures["graph"] = {"rows": sizes[1], **graphs}
+    print(json.dumps(rounded(figures)))
+
+
+def machine() -> str:
+    from bridge_distill.selection.parallel import usable_threads
+
+    cores = f"{os.cpu_count()} cores, {usable_threads()} used"
+    return f"{platform.machine()}, {cores}, Python {platform.python_version()}"
 
 
 if __name__ == "__main__":

@@ -16,12 +16,14 @@ FLOW = {
     "curation",
     "cli",
     "cli_curate",
+    "cli_options",
     "cli_select",
     "cli_store",
     "place",
     "__main__",
     "forecast",
     "status",
+    "table",
 }
 MODULES = sorted(SOURCE.rglob("*.py"))
 

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge_distill import practice, prompts
-from bridge_distill.curation import Settings, curate, pick
+from bridge_distill.curation import Settings, curate
 from bridge_distill.curation.contract import Trace, gates
 from bridge_distill.curation.failure import solved
 from bridge_distill.curation.gates.repetition import repeated_share
@@ -32,14 +33,14 @@ SPANISH = "La suma de los valores es la que se divide por el número de años, y
 
 
 def trace(rationale: str, question: str = "What is the average of the three years?", **known: Any) -> Trace:
-    return Trace(1, Question("q", question, "number", **{"answer": "12", **known}), rationale)
+    return Trace(1, 0, Question("q", question, "number", **{"answer": "12", **known}), rationale)
 
 
 def settings(folder: Path, **changed: Any) -> Settings:
     given = {
         "pool": folder / "pool.jsonl",
         "out": folder / "curated.jsonl",
-        "number": 10,
+        "budget": 10,
         "answer": ["number", "yes_no"],
     }
     return Settings(**{**given, **changed})
@@ -102,37 +103,6 @@ def test_the_share_of_repeated_runs_counts_what_stood_there_before() -> None:
     assert repeated_share("again " * 100) == pytest.approx(92 / 93)
 
 
-def test_the_pick_is_uniform_over_domains_and_falls_by_half_with_rank() -> None:
-    domains = ["large"] * 900 + ["small"] * 100
-    hard = np.concatenate([np.linspace(0, 1, 900), np.linspace(0, 1, 100)])
-    firsts = Counter(draw.place for seed in range(400) for draw in pick(hard, domains, 3, seed))
-    assert abs(firsts[0] / 1200 - 0.5) < 0.06
-    assert abs(firsts[1] / 1200 - 0.25) < 0.05
-    of_small = sum(draw.index >= 900 for seed in range(400) for draw in pick(hard, domains, 3, seed))
-    assert abs(of_small / 1200 - 0.5) < 0.06
-    spread = Counter(draw.index // 10 for draw in pick(np.zeros(100), ["d"] * 100, 50, 0, np.arange(100) // 10))
-    assert len(spread) == 10, "every cluster of a domain is drawn from"
-
-
-@given(
-    rows=st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2), st.floats(0, 1)), min_size=1, max_size=40),
-    number=st.integers(1, 50),
-    seed=st.integers(0, 99),
-    most=st.integers(0, 10),
-)
-def test_any_pick_is_distinct_within_quotas_and_begins_with_a_smaller_one(
-    rows: list[tuple[str, int, float]], number: int, seed: int, most: int
-) -> None:
-    domains, clusters, hard = (list(part) for part in zip(*rows, strict=True))
-    quotas = {"a": most}
-    draws = pick(np.array(hard), domains, number, seed, clusters, quotas)
-    allowed = sum(domain != "a" for domain in domains) + min(most, domains.count("a"))
-    assert len(draws) == len({draw.index for draw in draws}) == min(number, allowed)
-    assert sum(domains[draw.index] == "a" for draw in draws) <= most
-    fewer = pick(np.array(hard), domains, max(1, number // 2), seed, clusters, quotas)
-    assert fewer == draws[: len(fewer)]
-
-
 def test_words_alone_tell_topics_apart() -> None:
     texts = [prompts.body(q) for task in ("legal", "financial", "medical") for q in practice.make(task, 20, 1, 0.3)]
     vectors = lexical(texts, 0)
@@ -173,15 +143,15 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def test_every_row_is_chosen_or_removed_with_its_reason(pool: Path, tmp_path: Path) -> None:
-    figures = curate(settings(tmp_path, number=12, clusters=4))
+    figures = curate(settings(tmp_path, budget=12, options={"clusters": 4}))
     chosen, removed = read_lines(tmp_path / "curated.jsonl"), read_lines(tmp_path / "curated.removed.jsonl")
     assert sorted(row["line"] for row in chosen + removed) == list(range(1, 65))
     reasons = {row["id"]: (row["gate"], row["reason"]) for row in removed}
     assert reasons["wrong"] == ("answer", "disagrees with gold")
     assert reasons["empty"] == ("format", "no rationale")
     assert reasons["none"] == ("read", "no question")
-    assert [row["rank"] for row in chosen] == list(range(12))
-    assert all(row["reason"].startswith(row["domain"]) for row in chosen)
+    assert [row["selected_rank"] for row in chosen] == list(range(12))
+    assert all(row["selected_reason"].startswith(f"{row['domain']}, cluster ") for row in chosen)
     table = {row["gate"]: row for row in figures["funnel"]}
     assert table["duplicates"]["removed"] == 1
     assert table["read"]["in"] == 64
@@ -193,7 +163,7 @@ def test_every_row_is_chosen_or_removed_with_its_reason(pool: Path, tmp_path: Pa
 
 
 def test_the_curated_set_is_a_source_for_a_run(pool: Path, tmp_path: Path) -> None:
-    curate(settings(tmp_path, number=12))
+    curate(settings(tmp_path, budget=12))
     questions = read_questions(str(tmp_path / "curated.jsonl"), ["number", "yes_no"])
     assert len(questions) == 12
     assert all(question.recorded_rationale and question.answer and question.domain for question in questions)
@@ -210,19 +180,106 @@ def test_the_order_of_the_file_decides_nothing(pool: Path, tmp_path: Path) -> No
 
 
 def test_quotas_hold_and_say_so(pool: Path, tmp_path: Path) -> None:
-    figures = curate(settings(tmp_path, number=20, quotas={"legal": "10%", "financial": "5"}))
-    assert figures["domains"] == {"financial": 5, "legal": 2}
+    figures = curate(settings(tmp_path, budget=20, options={"quotas": {"legal": "30%"}}))
+    assert figures["domains"] == {"financial": 14, "legal": 6}
     removed = read_lines(tmp_path / "curated.removed.jsonl")
-    assert Counter(row["reason"] for row in removed if row["gate"] == "pick") == {"quota of its domain is full": 53}
+    reasons = Counter((row["id"].split("-")[0], row["reason"]) for row in removed if row["gate"] == "pick")
+    assert reasons == {("legal", "not drawn"): 24, ("financial", "not drawn"): 16}
 
 
 def test_without_domains_clusters_take_their_place(pool: Path, tmp_path: Path) -> None:
     rows = [{key: value for key, value in row.items() if key != "domain"} for row in read_lines(pool)]
     pool.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    figures = curate(settings(tmp_path, number=16, clusters=4))
-    assert set(figures["domains"]) == {f"cluster {number:02d}" for number in range(4)}
-    tasks = {(row["cluster"], row["id"].split("-")[0]) for row in read_lines(tmp_path / "curated.jsonl")}
+    figures = curate(settings(tmp_path, budget=16, options={"clusters": 4, "hardest": 1}))
+    assert set(figures["domains"]) == {f"cluster {number}" for number in range(4)}
+    tasks = {(row["domain"], row["id"].split("-")[0]) for row in read_lines(tmp_path / "curated.jsonl")}
     assert len(tasks) == 4, "no cluster mixes the two tasks"
+
+
+def test_quotas_that_leave_too_little_end_the_choice_and_say_so(pool: Path, tmp_path: Path) -> None:
+    figures = curate(settings(tmp_path, budget="50%", options={"quotas": {"legal": "30%", "financial": 5}}))
+    assert (figures["chosen"], figures["asked"]) == (8, 32)
+    assert figures["domains"] == {"financial": 5, "legal": 3}
+    removed = read_lines(tmp_path / "curated.removed.jsonl")
+    assert Counter(row["reason"] for row in removed if row["gate"] == "pick") == {"quota of its domain is full": 52}
+
+
+def known_of(pool: Path) -> list[dict[str, Any]]:
+    return [{"id": row["id"], "hard": row["line"], "half": row["line"] % 2 or None} for row in numbered(pool)]
+
+
+def numbered(pool: Path) -> list[dict[str, Any]]:
+    return [{**row, "line": line} for line, row in enumerate(read_lines(pool), start=1) if "id" in row]
+
+
+def test_signals_that_exist_are_the_difficulty_by_id(pool: Path, tmp_path: Path) -> None:
+    known = known_of(pool)
+    (tmp_path / "s.jsonl").write_text("".join(json.dumps(row) + "\n" for row in reversed(known)))
+    given = {"signals": tmp_path / "s.jsonl", "difficulty_by": "hard"}
+    curate(settings(tmp_path, **given, options={"hardest": 0.5}))
+    chosen = read_lines(tmp_path / "curated.jsonl")
+    assert min(row["line"] for row in chosen) > 30, "the hardest half of 60 stands in the second half of the file"
+    assert [row["difficulty"] for row in chosen] == pytest.approx(
+        [(row["line"] - 0.5) / 60 for row in chosen], abs=0.02
+    )
+    with pytest.raises(UserError, match=r"select\.options\.by: 30 of 60 questions lack the signal 'half'"):
+        curate(settings(tmp_path, **given, options={"by": "half"}))
+    with pytest.raises(UserError, match=r"--difficulty-by hart: the pool has no signal 'hart'; did you mean 'hard'"):
+        curate(settings(tmp_path, signals=tmp_path / "s.jsonl", difficulty_by="hart"))
+
+
+def test_the_scores_of_a_run_are_signals(pool: Path, tmp_path: Path) -> None:
+    ids = [row["id"] for row in known_of(pool)]
+    run, score = tmp_path / "run", tmp_path / "run/score"
+    score.mkdir(parents=True)
+    hard = np.linspace(0, 1, len(ids))
+    pq.write_table(pa.table({"question_id": ids, "difficulty": hard, "ifd": hard}), score / "scores.parquet")
+    (score / "record.json").write_text("{}")
+    (run / "run.json").write_text(json.dumps({"stages": {"score": "score"}}))
+    for number, source in enumerate((run, score, score / "scores.parquet")):
+        out = tmp_path / f"{number}.jsonl"
+        figures = curate(
+            settings(tmp_path, signals=source, out=out, budget=30, options={"gates": {"ifd": {"at_least": 0.7}}})
+        )
+        assert 0 < figures["chosen"] < 30, "what the selector's gates refuse does not follow here"
+        assert figures["funnel"][-1]["reasons"]["fails the gate ifd at least 0.7"] > 40
+        assert min(row["line"] for row in read_lines(out)) > 40
+        assert read_lines(out) == read_lines(tmp_path / "0.jsonl")
+    (score / "record.json").unlink()
+    (score / "scores.parquet").rename(score / "other.parquet")
+    with pytest.raises(UserError, match=r"--signals .*run: is a run whose pool is not scored; run it with"):
+        curate(settings(tmp_path, signals=run))
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        ([{"name": 1}], r"--signals .*: has no column question_id or id"),
+        ([{"id": 1}, {"id": "1"}], r"--signals .*: names an id twice in the column id"),
+        ([{"id": "other", "hard": 1}], r"--signals .*: knows none of the traces that are left by id"),
+    ],
+)
+def test_signals_that_do_not_fit_are_refused(
+    pool: Path, tmp_path: Path, rows: list[dict[str, Any]], problem: str
+) -> None:
+    (tmp_path / "s.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(UserError, match=problem):
+        curate(settings(tmp_path, signals=tmp_path / "s.jsonl"))
+
+
+def test_vectors_that_exist_are_used_by_row_or_by_column(pool: Path, tmp_path: Path) -> None:
+    rows = [{key: value for key, value in row.items() if key != "domain"} for row in read_lines(pool)]
+    vectors = np.eye(4, dtype=np.float32)[np.arange(len(rows)) % 4]
+    np.save(tmp_path / "e.npy", vectors)
+    pool.write_text("".join(json.dumps({**row, "v": vectors[at].tolist()}) + "\n" for at, row in enumerate(rows)))
+    for source, out in ((str(tmp_path / "e.npy"), "a.jsonl"), ("v", "b.jsonl")):
+        curate(settings(tmp_path, embeddings=source, out=tmp_path / out, options={"clusters": 4}))
+    chosen = read_lines(tmp_path / "a.jsonl")
+    assert chosen == read_lines(tmp_path / "b.jsonl")
+    assert len({(row["domain"], (row["line"] - 1) % 4) for row in chosen}) == 4
+    np.save(tmp_path / "e.npy", vectors[1:])
+    with pytest.raises(UserError, match=r"--embeddings .*e\.npy: has shape \(63, 4\) for 64 rows of the pool"):
+        curate(settings(tmp_path, embeddings=str(tmp_path / "e.npy")))
 
 
 def test_models_remove_what_they_solve_and_are_asked_once(
@@ -266,11 +323,20 @@ def test_vectors_of_an_embedder_are_kept(pool: Path, tmp_path: Path, tiny_base: 
         ({"gates": ["lenght"]}, r"--gate: unknown gate 'lenght'; did you mean 'length'"),
         ({"embedder": "word"}, r"--embedder: unknown embedder 'word'"),
         ({"models": ["nothing"]}, r"--model: unknown base 'nothing'"),
-        ({"quotas": {"law": "3"}}, r"--quota law=3: no trace that is left is of domain 'law'; did you mean 'legal'"),
-        ({"quotas": {"legal": "some"}}, r"--quota legal=some: is neither a count nor a share"),
+        (
+            {"options": {"quotas": {"law": 3}}},
+            r"select\.options\.quotas\.law: no question that is left is of domain 'law'; did you mean 'legal'",
+        ),
+        ({"options": {"quotas": {"legal": "some"}}}, r"select\.options\.quotas\.legal: must be a count such as 200"),
+        ({"options": {"cluster": 3}}, r"select\.options\.cluster: is no option of reason1k; did you mean 'clusters'"),
+        ({"budget": "0"}, r"--budget 0: is no budget"),
+        ({"difficulty_by": "ifd"}, r"--difficulty-by: names a signal, and no --signals are given"),
+        ({"embeddings": "e.npy", "embedder": "assistant"}, r"--embedder: has nothing to do where --embeddings are"),
+        ({"embeddings": "absent.npy"}, r"--embeddings absent\.npy: cannot be read \(No such file"),
+        ({"signals": Path("absent.jsonl")}, r"--signals absent\.jsonl: cannot read absent\.jsonl"),
+        ({"columns": {"rationale": "thoughts"}}, r"--column rationale: no row of .* has the column 'thoughts'"),
         ({"min_words": 9999}, r"no trace is left \(1 by read, 1 by format, 1 by answer, 61 by length\)"),
         ({"pool": Path("absent.jsonl")}, r"--pool: cannot read absent\.jsonl"),
-        ({"columns": {"rationale": "thoughts"}}, r"has the column 'thoughts'"),
     ],
 )
 def test_what_a_user_can_get_wrong_is_one_sentence(
@@ -282,7 +348,7 @@ def test_what_a_user_can_get_wrong_is_one_sentence(
 
 
 def test_the_command_prints_the_funnel_and_replaces_nothing_by_accident(pool: Path, tmp_path: Path) -> None:
-    words = ["curate", "--pool", pool, "--out", tmp_path / "c.jsonl", "--number", "8", "--answer", "number,yes_no"]
+    words = ["curate", "--pool", pool, "--out", tmp_path / "c.jsonl", "--budget", "8", "--answer", "number,yes_no"]
     command = [sys.executable, "-m", "bridge_distill", *map(str, words)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
@@ -291,6 +357,15 @@ def test_the_command_prints_the_funnel_and_replaces_nothing_by_accident(pool: Pa
     page = (tmp_path / "c.html").read_text()
     assert all(f'id="plot-{name}"' in page for name in ("coverage", "difficulty", "reach"))
     assert "https://" not in page.split("<script", 1)[0]
+    reasons = [row["selected_reason"] for row in read_lines(tmp_path / "c.jsonl")]
+    assert all(f'<td class="cell">{reason}</td>' in page for reason in reasons), "the table says why"
+    plots = json.loads(page.split('id="plots">', 1)[1].split("</script>", 1)[0])
+    others, diamonds = plots["coverage"]["data"][:2]
+    said = [row[1].replace("<br>", " ").removeprefix(" <b>why:</b> ") for row in diamonds["customdata"]]
+    assert sorted(said) == sorted(reasons), "and so does the map"
+    assert len(others["customdata"]) == 52
+    assert {trace["name"] for trace in plots["difficulty"]["data"]} == {"chosen", "not chosen"}
+    assert {trace["name"] for trace in plots["reach"]["data"]} == {"chosen", "random"}
     again = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert again.returncode == 2
     assert "is there already" in again.stderr

@@ -108,12 +108,12 @@ def test_a_target_set_is_given_as_embeddings(pool: Path, monkeypatch: pytest.Mon
 
 BAD: list[tuple[list[str], str]] = [
     ([], "select.method: bridge needs embeddings, which this pool has not; give one vector a question."),
-    (["--embeddings", "vec"], "--embeddings vec: is no column of the pool; known: answer, difficulty"),
+    (["--embeddings", "vec"], "--embeddings vec: 'vec' is no column of the file; known: answer, difficulty"),
     (["--embeddings", "length"], "--embeddings length: does not hold lists of numbers of one length"),
     (["--embeddings", "none.npy"], "--embeddings none.npy: cannot be read (No such file or directory)"),
     (["--method", "rand"], "select.method: unknown selection method 'rand'; did you mean 'random'?"),
     (["--method", "random", "--set", "x=1"], "select.options.x: is no option of random; it takes none"),
-    (["--set", "neighbours"], "--set neighbours: has no value; write --set neighbours=64."),
+    (["--set", "neighbours"], "--set neighbours: has no value; write such as --set name=value."),
     (["--set", "neighbours=-1"], "select.options.neighbours: input should be greater than 0 (got -1)"),
     (["--method", "random", "--budget", "0"], "--budget 0: is no budget; give a whole count above 0"),
     (["--method", "random", "--budget", "110%"], "--budget 110%: is no budget"),
@@ -122,11 +122,15 @@ BAD: list[tuple[list[str], str]] = [
     (["--method", "random", "--out", "x.txt"], "--out x.txt: has no known suffix"),
     (["--method", "random", "--out", "nowhere/x.jsonl"], "--out nowhere/x.jsonl: nowhere is no folder"),
     (["--method", "random", "--out", "POOL"], "--out POOL: is the pool itself"),
-    (["--method", "entropy", "--difficulty", "question"], "--difficulty question: holds what is no number"),
-    (["--method", "entropy", "--difficulty", "length"], "difficulty: is outside 0..1; scale it"),
-    (["--method", "random", "--id", "domain"], "ids: are not distinct"),
-    (["--method", "random", "--pool", "no.jsonl"], "--pool no.jsonl: is no file"),
-    (["--method", "random", "--pool", "no.txt"], "--pool no.txt: has no known file type"),
+    (
+        ["--method", "entropy", "--column", "difficulty=question"],
+        "--column difficulty=question: holds what is no number",
+    ),
+    (["--method", "entropy", "--column", "difficulty=length"], "difficulty: is outside 0..1; scale it"),
+    (["--method", "random", "--column", "name=domain"], "--column name=domain: 'name' is no field of a row; known"),
+    (["--method", "random", "--column", "id=domain"], "ids: are not distinct"),
+    (["--method", "random", "--pool", "no.jsonl"], "--pool: cannot read no.jsonl (No such file or directory)"),
+    (["--method", "random", "--pool", "no.txt"], "--pool: 'no.txt' has no known file type"),
     (["--method", "random", "--out", "OUT.parquet"], "--out: Parquet cannot hold column answer"),
 ]
 
@@ -146,6 +150,17 @@ def test_what_does_not_fit_is_said_in_one_sentence_and_nothing_is_written(
     assert {path.name for path in pool.parent.iterdir()} == {"pool.jsonl", "e.npy"}
 
 
+def test_a_column_that_some_rows_lack_is_refused_where_a_method_uses_it(
+    pool: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pool.write_text("".join(json.dumps({**row, "gold": None if at < 7 else 1.5}) + "\n" for at, row in enumerate(ROWS)))
+    out = pool.with_name("out.jsonl")
+    command(monkeypatch, "--pool", pool, "--method", "entropy", "--budget", 5, "--out", out, "--set", "by=gold")
+    assert "select.options.by: 7 of 60 questions lack the signal 'gold'; name a signal" in capsys.readouterr().err
+    command(monkeypatch, "--pool", pool, "--method", "entropy", "--budget", 5, "--out", out)
+    assert len(read(out)) == 5
+
+
 def test_a_file_is_replaced_only_when_asked_to(
     pool: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -160,7 +175,7 @@ def test_a_file_is_replaced_only_when_asked_to(
 
 
 @pytest.mark.parametrize(
-    ("line", "sentence"), [("{", "pool.jsonl:2: is not JSON"), ("[1]", "pool.jsonl:2: is no JSON")]
+    ("line", "sentence"), [("{", "pool.jsonl:2: is not JSON"), ("[1]", "pool.jsonl:2: is not a JSON object")]
 )
 def test_a_bad_line_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str, sentence: str

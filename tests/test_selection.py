@@ -14,6 +14,7 @@ import pytest
 import bridge_distill
 from bridge_distill import artifacts, practice, selection
 from bridge_distill.config import Run, Select
+from bridge_distill.engine.columns import read_columns, write_columns
 from bridge_distill.engine.rows import write_rows
 from bridge_distill.errors import UserError
 from bridge_distill.pipeline import check
@@ -48,6 +49,17 @@ def test_the_order_of_rows_does_not_change_what_is_chosen(tmp_path: Path, method
         assert sorted(row.rank for row in rows if row.chosen) == list(range(6))
         chosen.append({row.question_id: row.rank for row in rows if row.chosen})
     assert chosen[0] == chosen[1]
+
+
+def test_signals_that_only_questions_with_gold_have_trouble_nobody_who_does_not_use_them(tmp_path: Path) -> None:
+    folder = tmp_path / "pool"
+    write_pool(folder, list(range(40)))
+    columns = read_columns(folder / artifacts.SCORES)
+    gold = np.where(np.arange(40) < 25, 2.0, np.nan)
+    write_columns(folder / artifacts.SCORES, {**columns, "gold_perplexity": gold})
+    assert choose(Select(method="entropy"), 6, folder, folder, folder, 5)["chosen"] == 6
+    with pytest.raises(UserError, match=r"select\.options\.by: 15 of 40 questions lack the signal 'gold_perplexity'"):
+        choose(Select(method="entropy", options={"by": "gold_perplexity"}), 6, folder, folder, folder, 5)
 
 
 def test_options_left_out_are_part_of_what_decides_a_choice() -> None:

@@ -23,7 +23,10 @@ KINDS = {
 OPTIONS: dict[str, list[dict[str, object]]] = {
     "bridge": [{"parts": 3}, {"neighbours": 1}],
     "rds": [{"by": "mean"}],
-    "reason1k": [{"gates": {"length": {"at_most": 0.2}}, "quotas": "proportion"}],
+    "reason1k": [
+        {"gates": {"length": {"at_most": 0.2}}, "turns": "proportion"},
+        {"hardest": 1, "clusters": 3},
+    ],
     "deita": [{"scores": ["difficulty", "length"], "most_alike": 0.2}],
     "dpp": [{"quality": 0, "bandwidth": 3}],
     "typical": [{"most_clusters": 3}],
@@ -123,7 +126,7 @@ def test_what_is_no_number_is_refused_in_one_sentence(method: str) -> None:
             choose(method, {}, replace(pool, embeddings=vectors), 3)
         hard = np.array(pool.difficulty)
         hard[4] = broken
-        with pytest.raises(UserError, match=r"difficulty: row 4 \(id q004\) is NaN or infinite; [^\n]*\.$"):
+        with pytest.raises(UserError, match=r"difficulty: row 4 \(id q004\) is NaN or infinite \(1 of 10 [^\n]*\.$"):
             choose(method, {}, replace(pool, difficulty=hard), 3)
 
 
@@ -185,19 +188,6 @@ def test_rds_lets_each_target_choose_in_turn() -> None:
     assert rows(choose("rds", {}, pool, 2)) == [0, 2]
     weighted = replace(pool, weighted=vectors[[3, 2, 1, 0]])
     assert rows(choose("rds", {}, weighted, 2)) == [3, 1], "position-weighted embeddings count where there are any"
-
-
-def test_reason1k_gates_then_takes_the_hard_then_spreads_over_domains() -> None:
-    difficulty = np.linspace(0, 1, 40)
-    length = np.where(np.arange(40) % 4 == 0, 900.0, 100.0)
-    pool = Pool(list(range(40)), difficulty=difficulty, domains=["a", "b"] * 20, signals={"length": length})
-    picks = choose("reason1k", {"gates": {"length": {"at_most": 500}}, "hardest": 0.4}, pool, 40)
-    hard = rows(picks)[:12]
-    assert all(length[row] == 100 for row in hard)
-    assert min(difficulty[hard]) > 0.5
-    assert {row % 2 for row in hard[:2]} == {0, 1}
-    assert all("fails the gate length at most 500" in pick.reason for pick in picks[-10:])
-    assert all("easier than the hardest share" in pick.reason for pick in picks[12:30])
 
 
 def test_dpp_prefers_hard_questions_among_equally_diverse_ones() -> None:

@@ -421,8 +421,8 @@ def test_an_export_never_replaces_a_file_by_accident_and_leaves_no_part_of_one(s
     assert out.read_text() == "mine"
     assert "end it with .jsonl or .csv" in fails("ledger", "export", store, "--out", tmp_path / "out.xlsx")
     assert "is a folder" in fails("ledger", "export", store, "--out", folder(tmp_path / "x.csv"))
-    assert "cannot be written (No such file" in fails("ledger", "export", store, "--out", tmp_path / "no" / "out.csv")
-    assert "cannot be written (Not a directory)" in fails("ledger", "export", store, "--out", out / "out.csv")
+    assert "no is no folder; make it first" in fails("ledger", "export", store, "--out", tmp_path / "no" / "out.csv")
+    assert "out.csv is no folder; make it first" in fails("ledger", "export", store, "--out", out / "out.csv")
     says("ledger", "export", store, "--out", out, "--force")
     assert out.read_text().startswith("id,time,run")
     assert not list(tmp_path.glob(".*"))

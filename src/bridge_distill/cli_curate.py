@@ -1,4 +1,4 @@
-"""The command that cuts a pool of traces to the few worth training on."""
+"""``bridge-distill curate``: cut a pool of traces to the few worth training on."""
 
 from __future__ import annotations
 
@@ -8,17 +8,27 @@ from typing import Annotated, Literal
 
 import typer
 
-from bridge_distill.errors import UserError
-
-Many = list[str] | None
+from bridge_distill.cli_options import (
+    AsJson,
+    Budget,
+    Columns,
+    Embeddings,
+    Force,
+    Many,
+    Seed,
+    Settings,
+    Threads,
+    read_pairs,
+    read_settings,
+)
 
 
 def curate_command(
     pool: Annotated[Path, typer.Option(metavar="FILE", help="Traces: .jsonl, .json, .csv or .parquet.")],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="File to write: .jsonl or .parquet.")],
-    number: Annotated[int, typer.Option(min=1, metavar="N", help="How many traces to keep.")],
+    budget: Budget,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Chosen traces, in order: .jsonl or .parquet.")],
     answer: Annotated[str, typer.Option(metavar="FORMS", help="Answer forms, such as number,choice,text.")] = "text",
-    column: Annotated[Many, typer.Option(metavar="FIELD=NAME", help="Column of a field: rationale=thinking.")] = None,
+    column: Columns = None,
     gate: Annotated[Many, typer.Option(metavar="NAME", help="Only these gates on the text, in this order.")] = None,
     unstated: Annotated[
         Literal["drop", "keep"], typer.Option(help="A trace that states no answer of its own.")
@@ -34,63 +44,65 @@ def curate_command(
     model: Annotated[Many, typer.Option(metavar="BASE", help="Local model that attempts the questions.")] = None,
     easy: Annotated[Literal["any", "all"], typer.Option(help="Too easy is what any, or all, of them solve.")] = "any",
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of an attempt.")] = 256,
+    signals: Annotated[
+        Path | None, typer.Option(metavar="FILE|RUN", help="Numbers by id: .parquet, .jsonl, or a run that scored.")
+    ] = None,
+    difficulty_by: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which of the signals is the difficulty.")
+    ] = None,
+    embeddings: Embeddings = None,
     embedder: Annotated[
         str, typer.Option(help="words, assistant, model2vec:NAME or sentence-transformers:NAME.")
     ] = "words",
     base: Annotated[str, typer.Option(help="Base that the embedder 'assistant' reads with.")] = "smollm2-135m",
-    clusters: Annotated[int, typer.Option(min=1, help="Clusters of questions to spread over.")] = 50,
-    quota: Annotated[Many, typer.Option(metavar="DOMAIN=N", help="Most traces of a domain: law=200, law=10%.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draws and the clusters.")] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")] = False,
+    set_: Settings = None,
+    seed: Seed = 0,
+    threads: Threads = None,
+    force: Force = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Cut a pool of traces to the few worth training on: gates, then difficulty and diversity. Pays nothing."""
-    from bridge_distill.curation import Settings, curate
+    """Cut a pool of traces to the few worth training on: gates, then the selector reason1k. Pays nothing.
+
+    --set is for the options of reason1k, such as quotas.law=10%.
+    """
+    from bridge_distill import curation
     from bridge_distill.curation.funnel import in_words
     from bridge_distill.curation.settings import GATES
-    from bridge_distill.teacher.outfile import check_out
+    from bridge_distill.outfile import check_out
+    from bridge_distill.table import SUFFIXES
 
-    if out.resolve() == pool.resolve():
-        raise UserError(f"--out {out}", "is the pool itself", "give another name")
-    check_out(out, (".jsonl", ".parquet"), force, pool)
-    settings = Settings(
-        pool=pool,
-        out=out,
-        number=number,
-        answer=answer.split(","),
-        columns=_pairs("--column", column),
-        gates=gate or GATES,
-        max_foreign=max_foreign,
-        unstated=unstated,
-        min_words=min_words,
-        max_words=max_words,
-        max_repeated=max_repeated,
-        models=model or (),
-        easy=easy,
-        max_new_tokens=max_new_tokens,
-        embedder=embedder,
-        base=base,
-        clusters=clusters,
-        quotas=_pairs("--quota", quota),
-        seed=seed,
+    check_out(out, SUFFIXES, force, pool, "pool")
+    figures = curation.curate(
+        curation.Settings(
+            pool=pool,
+            out=out,
+            budget=budget,
+            answer=answer.split(","),
+            columns=read_pairs("--column", column),
+            gates=gate or GATES,
+            max_foreign=max_foreign,
+            unstated=unstated,
+            min_words=min_words,
+            max_words=max_words,
+            max_repeated=max_repeated,
+            models=model or (),
+            easy=easy,
+            max_new_tokens=max_new_tokens,
+            signals=signals,
+            difficulty_by=difficulty_by,
+            embeddings=embeddings,
+            embedder=embedder,
+            base=base,
+            options=read_settings(set_),
+            seed=seed,
+            threads=threads,
+        )
     )
-    figures = curate(settings)
     if as_json:
         typer.echo(json.dumps(figures, indent=2, ensure_ascii=False))
         return
     typer.echo(in_words(figures["funnel"]))
-    short = (
-        "" if figures["chosen"] == number else f" (only as many passed the gates and quotas, {number} were asked for)"
-    )
-    typer.echo(f"{figures['chosen']} traces kept, domains: {len(figures['domains'])}; {out}{short}")
+    short = figures["chosen"] < figures["asked"]
+    fewer = f" ({figures['asked']} were asked for: no more passed the gates and quotas)" if short else ""
+    typer.echo(f"{figures['chosen']} traces kept, domains: {len(figures['domains'])}; {out}{fewer}")
     typer.echo(f"map: {figures['files']['map']}; removed rows with reasons: {figures['files']['removed']}")
-
-
-def _pairs(option: str, given: Many) -> dict[str, str]:
-    found = {}
-    for text in given or []:
-        name, sign, value = text.partition("=")
-        if not sign or not name.strip() or not value.strip():
-            raise UserError(f"{option} {text}", "is no pair", f"write such as {option} name=value")
-        found[name.strip()] = value.strip()
-    return found

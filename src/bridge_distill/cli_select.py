@@ -7,140 +7,105 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 
-from bridge_distill.errors import UserError
+from bridge_distill.amounts import count_of
+from bridge_distill.cli_options import (
+    AsJson,
+    Budget,
+    Columns,
+    Embeddings,
+    Force,
+    Seed,
+    Settings,
+    Threads,
+    read_pairs,
+    read_settings,
+)
+from bridge_distill.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from bridge_distill.selection.contract import Pick, Pool
-    from bridge_distill.selection.table import Table
-    from bridge_distill.selection.vectors import Floats
+    from bridge_distill.table import Table
+
+FIELDS = ("id", "domain", "difficulty")
 
 
 def select(
     pool: Annotated[Path, typer.Option(metavar="FILE", help="Questions, a row each: .jsonl or .parquet.")],
-    budget: Annotated[str, typer.Option(metavar="N", help="How many to choose: a count, or a share such as 5%.")],
+    budget: Budget,
     out: Annotated[Path, typer.Option(metavar="FILE", help="Chosen rows, best first: .jsonl or .parquet.")],
     method: Annotated[str, typer.Option(metavar="NAME", help="Selection method (docs/selection.md).")] = "bridge",
-    embeddings: Annotated[
-        str | None, typer.Option(metavar="SOURCE", help="A .npy file of shape (rows, width), or a column of lists.")
-    ] = None,
-    difficulty: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="Numbers from 0 to 1; the column difficulty where there is one."),
-    ] = None,
-    domain: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column domain where there is one.")] = None,
-    id_: Annotated[
-        str | None, typer.Option("--id", metavar="COLUMN", help="The column id where there is one, else row numbers.")
-    ] = None,
+    column: Columns = None,
+    embeddings: Embeddings = None,
     target: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Embeddings (.npy) of questions to be like, for rds.")
     ] = None,
     weighted: Annotated[
         str | None, typer.Option(metavar="SOURCE", help="Position-weighted embeddings, for rds.")
     ] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="K=V", help="An option of the method, e.g. neighbours=64.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Decides every draw.")] = 0,
-    threads: Annotated[int | None, typer.Option(min=1, help="Cores to use; all where left out.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")] = False,
+    set_: Settings = None,
+    seed: Seed = 0,
+    threads: Threads = None,
+    force: Force = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Choose the rows of a file that are worth paying for. Needs embeddings for most methods, and computes none."""
+    """Choose the rows of a file that are worth paying for. Needs embeddings for most methods, and computes none.
+
+    The columns id, domain and difficulty (0 to 1) are used where there are such; --column names others.
+    """
+    from bridge_distill.outfile import check_out
     from bridge_distill.selection.parallel import usable_threads
     from bridge_distill.selection.ranking import check_needs, make_selector, rank
-    from bridge_distill.selection.table import Table, write_table
+    from bridge_distill.table import SUFFIXES, Table, write_table
 
-    _check_out(out, pool, force)
-    selector = make_selector(method, _options(set_ or []), seed, threads or usable_threads())
-    table = Table(pool)
-    columns = {"embeddings": embeddings, "difficulty": difficulty, "domain": domain, "id": id_, "weighted": weighted}
-    found = _pool(table, columns, target)
+    check_out(out, SUFFIXES, force, pool, "pool")
+    selector = make_selector(method, read_settings(set_), seed, threads or usable_threads())
+    table = Table(pool, "--pool")
+    found = _pool(table, _fields(column), {"embeddings": embeddings, "weighted": weighted}, target)
     check_needs(method, found.known)
-    picks = rank(selector, found, _count(budget, len(table)))
+    picks = rank(selector, found, count_of(budget, len(table)))
     write_table(out, _chosen(table, picks))
     figures = {"pool": len(table), "chosen": len(picks), "method": method, "out": str(out)}
     typer.echo(json.dumps(figures) if as_json else f"{len(picks)} of {len(table)} rows chosen by {method}: {out}")
 
 
-def _pool(table: Table, columns: dict[str, str | None], target: Path | None) -> Pool:
+def _fields(column: list[str] | None) -> dict[str, str]:
+    """The columns that were named, by field."""
+    found = read_pairs("--column", column)
+    for field, name in found.items():
+        if field not in FIELDS:
+            raise UserError(f"--column {field}={name}", f"{field!r} is no field of a row", nearest(field, FIELDS))
+    return found
+
+
+def _pool(table: Table, columns: dict[str, str], vectors: dict[str, str | None], target: Path | None) -> Pool:
     """What the file and its options tell of the questions; a column with a usual name is found by itself."""
     from bridge_distill.selection.contract import Pool
-    from bridge_distill.selection.table import read_npy
+    from bridge_distill.table import read_npy
 
-    def named(option: str) -> str | None:
-        return columns[option] or (option if option in table.names else None)
-
-    def vectors(option: str) -> Floats | None:
-        source = columns[option]
-        return None if source is None else table.vectors(source, f"--{option}")
-
-    ids, hard, domain = named("id"), named("difficulty"), named("domain")
-    taken = [name for name in (ids, hard, columns["embeddings"], columns["weighted"]) if name is not None]
+    names = {field: columns.get(field) or (field if field in table.names else None) for field in FIELDS}
+    option = {field: f"--column {field}={name}" for field, name in names.items()}
+    space = {
+        name: None if source is None else table.vectors(source, f"--{name} {source}")
+        for name, source in vectors.items()
+    }
+    used = [name for name in (names["id"], names["difficulty"], *vectors.values()) if name is not None]
     return Pool(
-        range(len(table)) if ids is None else [str(value) for value in table.values(ids, "--id")],
-        vectors("embeddings"),
-        None if hard is None else table.numbers(hard, "--difficulty"),
-        None if domain is None else table.texts(domain, "--domain"),
-        table.signals(without=taken),
-        None if target is None else read_npy(target, "--target"),
-        vectors("weighted"),
+        range(len(table)) if names["id"] is None else list(map(str, table.values(names["id"], option["id"]))),
+        space["embeddings"],
+        None if names["difficulty"] is None else table.numbers(names["difficulty"], option["difficulty"]),
+        None if names["domain"] is None else table.texts(names["domain"], option["domain"]),
+        table.signals(without=used),
+        None if target is None else read_npy(target, f"--target {target}"),
+        space["weighted"],
     )
 
 
 def _chosen(table: Table, picks: list[Pick]) -> list[dict[str, Any]]:
     """The chosen rows as they were, with rank, gain and reason beside."""
-    from bridge_distill.selection.table import GAIN, RANK, REASON
+    from bridge_distill.table import GAIN, RANK, REASON
 
     rows = table.take([pick.index for pick in picks])
     for place, (row, pick) in enumerate(zip(rows, picks, strict=True)):
         row.update({RANK: place, GAIN: pick.gain, REASON: pick.reason})
     return rows
-
-
-def _check_out(out: Path, pool: Path, force: bool) -> None:
-    from bridge_distill.selection.table import SUFFIXES
-
-    place = f"--out {out}"
-    if out.suffix.lower() not in SUFFIXES:
-        raise UserError(place, "has no known suffix", f"end it with {' or '.join(SUFFIXES)}")
-    if out.resolve() == pool.resolve():
-        raise UserError(place, "is the pool itself", "give another name")
-    if out.exists() and not force:
-        raise UserError(place, "is there already", "give another name, or add --force")
-    if not out.parent.is_dir():
-        raise UserError(place, f"{out.parent} is no folder", "make it first")
-
-
-def _options(texts: list[str]) -> dict[str, Any]:
-    """``a.b=value`` pairs as a tree, values read as YAML."""
-    tree: dict[str, Any] = {}
-    for text in texts:
-        key, found, value = text.partition("=")
-        if not found or not key.strip():
-            raise UserError(f"--set {text}", "has no value", "write --set neighbours=64")
-        *sections, last = key.strip().split(".")
-        here = tree
-        for section in sections:
-            here = here.setdefault(section, {})
-            if not isinstance(here, dict):
-                raise UserError(f"--set {text}", f"{section!r} is a value, not a section", "shorten the key")
-        try:
-            here[last] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise UserError(f"--set {text}", f"{value!r} is not a YAML value", "quote it") from None
-    return tree
-
-
-def _count(budget: str, pool: int) -> int:
-    text = budget.strip()
-    try:
-        amount = float(text.removesuffix("%"))
-        share = text.endswith("%")
-        if amount <= 0 or (share and amount > 100) or (not share and amount != int(amount)):
-            raise ValueError
-    except (ValueError, OverflowError):
-        cure = "give a whole count above 0, or a share such as 5%"
-        raise UserError(f"--budget {budget}", "is no budget", cure) from None
-    return max(1, int(pool * amount / 100)) if share else int(amount)

@@ -53,12 +53,12 @@ def ledger_export(
     force: Force = False,
 ) -> None:
     """Write every attempt as a row, money as exact strings."""
+    from bridge_distill.outfile import check_out, new_file
     from bridge_distill.place import find_place
     from bridge_distill.teacher.account import FIELDS, attempts
-    from bridge_distill.teacher.outfile import check_out, new_file
 
     place = find_place(path)
-    check_out(out, (".jsonl", ".csv"), force, place.store)
+    check_out(out, (".jsonl", ".csv"), force, place.store, "store")
     with place.reading() as database, new_file(out) as stream, contextlib.closing(attempts(database)) as rows:
         if out.suffix == ".csv":
             writer = csv.DictWriter(stream, FIELDS, lineterminator="\n")
@@ -118,12 +118,12 @@ def replies_export(
     force: Force = False,
 ) -> None:
     """Write every reply as a line of JSON: request, text, tokens and what it cost."""
+    from bridge_distill.outfile import check_out, new_file
     from bridge_distill.place import find_place
     from bridge_distill.teacher.exchange import models_of, reply_lines
-    from bridge_distill.teacher.outfile import check_out, new_file
 
     place = find_place(path)
-    check_out(out, (".jsonl",), force, place.store)
+    check_out(out, (".jsonl",), force, place.store, "store")
     with place.reading() as database:
         place.check_run(database, run)
         if model is not None and model not in (models := models_of(database)):

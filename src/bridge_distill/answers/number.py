@@ -6,6 +6,7 @@ import re
 import unicodedata
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 from bridge_distill.answers import answer_forms
 from bridge_distill.records import Question
@@ -99,6 +100,7 @@ def _readings(given: tuple[Fraction, str], scale: str) -> list[Fraction]:
     return [value, by_value] if (own, scale) == ("percent", "") else [by_value]
 
 
+@lru_cache(maxsize=1024)  # a question's gold is read by its maker, its limits and every comparison
 def _read(text: str) -> tuple[Fraction, str] | None:
     raised = re.sub(r"(?<=10)[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+", lambda power: "^" + power[0].translate(_RAISED), text)
     plain = unicodedata.normalize("NFKC", raised).translate(_MINUS).lower().rsplit("=", 1)[-1].strip()

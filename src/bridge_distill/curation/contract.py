@@ -12,9 +12,13 @@ from bridge_distill.registry import Registry
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A question of the pool with its rationale (empty where it has none); ``line`` is where it stands."""
+    """A question of the pool with its rationale (empty where it has none).
+
+    ``line`` is where it stands in the file, ``row`` its number among the rows, from 0.
+    """
 
     line: int
+    row: int
     question: Question
     rationale: str
 

@@ -1,33 +1,30 @@
-"""The whole curation in order: read, gates, what models can do already, domains, the pick, and what is written."""
+"""The whole curation in order: read, gates, what models can do already, the pick, and what is written."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge_distill import prompts
+from bridge_distill.amounts import count_of
 from bridge_distill.config import Data
+from bridge_distill.curation.choose import METHOD, chosen_of
 from bridge_distill.curation.contract import Gate, Trace, gates
-from bridge_distill.curation.domains import cluster, named, read_quotas
 from bridge_distill.curation.failure import solved
 from bridge_distill.curation.funnel import Funnel, Step
-from bridge_distill.curation.output import Kept, write_output
-from bridge_distill.curation.pick import pick
-from bridge_distill.curation.settings import Settings
-from bridge_distill.curation.vectors import WORDS, embedded, lexical
+from bridge_distill.curation.output import write_output
+from bridge_distill.curation.settings import WORDS, Settings
 from bridge_distill.data.duplicates import claim, judged
 from bridge_distill.data.rows import Maker
 from bridge_distill.data.split import Split, questions_of
 from bridge_distill.engine.stage import lock
 from bridge_distill.errors import UserError
 from bridge_distill.models.bases import check_base
-from bridge_distill.selection.difficulty import difficulty
 from bridge_distill.selection.measure import embedders
+from bridge_distill.selection.ranking import settings_of
 
 
 def curate(settings: Settings) -> dict[str, Any]:
@@ -40,30 +37,43 @@ def curate(settings: Settings) -> dict[str, Any]:
     asks_models = bool(settings.models) or settings.embedder != WORDS
     with lock(settings.beside("work")) if asks_models else nullcontext():
         funnel = Funnel()
-        traces = _distinct(_judged(settings, judges, funnel), funnel)
+        read = funnel.step("read")
+        traces = _distinct(_judged(settings, judges, funnel, read), funnel)
         failures = np.zeros(len(traces))
         if settings.models and traces:
             traces, failures = _hard(settings, traces, funnel)
         if not traces:
             counts = ", ".join(f"{step.removed.total()} by {step.name}" for step in funnel.steps if step.removed)
             raise UserError(f"--pool {settings.pool}", f"no trace is left ({counts})", "correct it or loosen the gates")
-        return _pick(settings, traces, failures, funnel)
+        step = funnel.step("pick", len(traces))
+        with step.timed():
+            kept = chosen_of(settings, traces, failures, count_of(str(settings.budget), read.seen), read.seen)
+        for index, reason in kept.left.items():
+            question = traces[index].question
+            funnel.remove(step, traces[index].line, question.id, reason, question.text)
+        return write_output(settings, kept, funnel)
 
 
 def _check(settings: Settings) -> dict[str, Gate]:
-    """The text gates by name; raises ``UserError`` for a name that nothing answers to, before anything is read."""
+    """The text gates by name; raises ``UserError`` for what can be seen to be wrong before anything is read."""
+    count_of(str(settings.budget), 1)
+    settings_of(METHOD, settings.options)
     if settings.embedder != WORDS:
         embedders.get(settings.embedder.partition(":")[0], "--embedder")
+        if settings.embeddings is not None:
+            raise UserError("--embedder", "has nothing to do where --embeddings are given", "leave one of them out")
+    if settings.difficulty_by is not None and settings.signals is None:
+        raise UserError("--difficulty-by", "names a signal, and no --signals are given", "give them")
     for model in settings.models:
         check_base(model, "--model")
     return {name: gates.get(name, "--gate") for name in settings.gates}
 
 
-def _judged(settings: Settings, judges: dict[str, Gate], funnel: Funnel) -> list[Trace]:
+def _judged(settings: Settings, judges: dict[str, Gate], funnel: Funnel, read: Step) -> list[Trace]:
     """The traces that can be read and pass every text gate."""
-    steps = {name: funnel.step(name) for name in ("read", *judges)}
+    steps = {name: funnel.step(name) for name in judges}
     kept = []
-    for trace in _read(settings, funnel, steps["read"]):
+    for trace in _read(settings, funnel, read):
         for name, gate in judges.items():
             step = steps[name]
             step.seen += 1
@@ -89,15 +99,20 @@ def _read(settings: Settings, funnel: Funnel, step: Step) -> Iterator[Trace]:
         except StopIteration:
             break
         except UserError as error:
-            raise UserError(error.place.replace("data.pool", "--pool"), error.problem, error.cure) from None
-        yield Trace(line, question, question.recorded_rationale or "")
+            raise UserError(_as_option(error.place), error.problem, error.cure) from None
+        yield Trace(line, split.rows - 1, question, question.recorded_rationale or "")
     step.seen = split.rows
     for row in split.rejected:
         funnel.remove(step, row["line"], row["id"], row["reason"], row["excerpt"])
 
 
+def _as_option(place: str) -> str:
+    """The command's name of a setting that a run file calls otherwise."""
+    return place.replace("data.pool", "--pool").replace("data.columns.", "--column ").replace("data.answer", "--answer")
+
+
 def _distinct(traces: list[Trace], funnel: Funnel) -> list[Trace]:
-    """One trace a question, in the order of content: the order of the file decides nothing that follows."""
+    """One trace a question, in the order of ids: the order of the file decides nothing that follows."""
     step, kept = funnel.step("duplicates", len(traces)), []
     with step.timed():
         for row, reason in judged((claim(row, trace.question) for row, trace in enumerate(traces)), frozenset()):
@@ -106,6 +121,7 @@ def _distinct(traces: list[Trace], funnel: Funnel) -> list[Trace]:
                 kept.append(trace)
             else:
                 funnel.remove(step, trace.line, trace.question.id, reason, trace.question.text)
+        kept.sort(key=lambda trace: trace.question.id)
     return kept
 
 
@@ -121,29 +137,3 @@ def _hard(settings: Settings, traces: list[Trace], funnel: Funnel) -> tuple[list
         funnel.remove(step, trace.line, trace.question.id, f"solved by {solver}", trace.question.text)
     left = np.flatnonzero(~easy)
     return [traces[i] for i in left], (~right).sum(0)[left].astype(np.float64)
-
-
-def _pick(settings: Settings, traces: list[Trace], failures: NDArray[np.float64], funnel: Funnel) -> dict[str, Any]:
-    step = funnel.step("pick", len(traces))
-    with step.timed():
-        vectors = _vectors(settings, traces)
-        clusters = cluster(vectors, settings.clusters, settings.seed)
-        given = [trace.question.domain for trace in traces]
-        domains = named(given, clusters)
-        words = np.array([float(len(trace.rationale.split())) for trace in traces])
-        hard = difficulty({"words": words, "failures": failures}, {"words": 1, "failures": 1})
-        quotas = read_quotas(settings.quotas, domains, settings.number)
-        draws = pick(hard, domains, settings.number, settings.seed, clusters, quotas)
-    taken, chosen = Counter(domains[draw.index] for draw in draws), {draw.index for draw in draws}
-    for index, (trace, domain) in enumerate(zip(traces, domains, strict=True)):
-        if index not in chosen:
-            reason = "quota of its domain is full" if taken[domain] == quotas.get(domain) else "not drawn"
-            funnel.remove(step, trace.line, trace.question.id, reason, trace.question.text)
-    return write_output(settings, Kept(traces, domains, clusters, hard, draws, vectors), funnel)
-
-
-def _vectors(settings: Settings, traces: Sequence[Trace]) -> NDArray[np.float32]:
-    questions = [trace.question for trace in traces]
-    if settings.embedder == WORDS:
-        return lexical([prompts.body(question) for question in questions], settings.seed)
-    return embedded(questions, settings.embedder, settings.base, settings.beside("work") / "vectors")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge_distill.data.split import EXCERPT, ranked
-from bridge_distill.teacher.outfile import new_file
+from bridge_distill.outfile import new_file
 
 
 @dataclass

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bridge_distill import __version__
-from bridge_distill.curation.contract import Trace
+from bridge_distill.curation.choose import Kept
 from bridge_distill.curation.funnel import Funnel
-from bridge_distill.curation.pick import Draw
 from bridge_distill.curation.settings import Settings
 from bridge_distill.data.split import ranked
 from bridge_distill.engine.stage import write_json
@@ -23,28 +20,16 @@ from bridge_distill.records import Choice, Score
 from bridge_distill.report.coverage import Pool, plane
 from bridge_distill.report.map import write_map
 from bridge_distill.report.reach import reach
-from bridge_distill.teacher.outfile import new_file
-
-
-@dataclass(frozen=True)
-class Kept:
-    """The traces that passed every gate, what is known of each (lists of one length), and those drawn."""
-
-    traces: Sequence[Trace]
-    domains: Sequence[str]
-    clusters: NDArray[np.int64]
-    difficulty: NDArray[np.float64]
-    draws: Sequence[Draw]
-    vectors: NDArray[np.float32]
+from bridge_distill.table import GAIN, RANK, REASON, write_table
 
 
 def write_output(settings: Settings, kept: Kept, funnel: Funnel) -> dict[str, Any]:
     """Write all files; the curated set comes last, so that where it is, the others are."""
     table = funnel.table()
     figures: dict[str, Any] = {
-        "chosen": len(kept.draws),
-        "asked": settings.number,
-        "domains": ranked(Counter(kept.domains[draw.index] for draw in kept.draws)),
+        "chosen": len(kept.picks),
+        "asked": kept.asked,
+        "domains": ranked(Counter(kept.domain(pick.index) for pick in kept.picks)),
         "funnel": table,
         "files": {
             "curated": str(settings.out),
@@ -57,15 +42,14 @@ def write_output(settings: Settings, kept: Kept, funnel: Funnel) -> dict[str, An
     write_json(settings.beside("funnel.json"), {**figures, "settings": asked, "version": __version__})
     title = f"{settings.out.stem}: what was kept of {settings.pool.name}"
     write_map(settings.beside("html"), title, _pool(kept), table, figures["domains"])
-    _write_rows(settings.out, [*_rows(kept)])
+    write_table(settings.out, [*_rows(kept)])
     return figures
 
 
 def _rows(kept: Kept) -> Iterator[dict[str, Any]]:
-    """The curated traces in the order in which they were drawn, as rows that a run file's ``data`` reads."""
-    for rank, draw in enumerate(kept.draws):
-        trace, question = kept.traces[draw.index], kept.traces[draw.index].question
-        place = f"{draw.place + 1} of {draw.left} by difficulty"
+    """The curated traces in the order in which they were chosen, as rows that a run file's ``data`` reads."""
+    for rank, pick in enumerate(kept.picks):
+        trace, question = kept.traces[pick.index], kept.traces[pick.index].question
         yield {
             "id": question.id,
             "question": question.text,
@@ -74,38 +58,24 @@ def _rows(kept: Kept) -> Iterator[dict[str, Any]]:
             "limits": None if question.low is None else [question.low, question.high],
             "rationale": trace.rationale,
             "expert_answer": question.recorded_answer,
-            "domain": kept.domains[draw.index],
-            "cluster": int(kept.clusters[draw.index]),
-            "difficulty": round(float(kept.difficulty[draw.index]), 6),
-            "rank": rank,
+            "domain": kept.domain(pick.index),
+            "difficulty": round(float(kept.difficulty[pick.index]), 6),
             "line": trace.line,
-            "reason": f"{kept.domains[draw.index]}, cluster {kept.clusters[draw.index]}: {place}",
+            RANK: rank,
+            GAIN: pick.gain,
+            REASON: pick.reason,
         }
-
-
-def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    if path.suffix == ".parquet":
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        partial = path.with_name(path.name + ".partial")
-        pq.write_table(pa.Table.from_pylist(rows), partial)
-        partial.replace(path)
-        return
-    with new_file(path) as stream:
-        stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def _pool(kept: Kept) -> Pool:
     """The traces as the report's map reads them."""
-    ranks = {draw.index: rank for rank, draw in enumerate(kept.draws)}
+    ranks = {pick.index: (rank, pick) for rank, pick in enumerate(kept.picks)}
     questions = [trace.question for trace in kept.traces]
     scores = [Score(question.id, float(hard)) for question, hard in zip(questions, kept.difficulty, strict=True)]
-    choices = [
-        Choice(question.id, row in ranks, ranks.get(row), None, kept.domains[row])
-        for row, question in enumerate(questions)
-    ]
-    order = np.array([draw.index for draw in kept.draws], dtype=np.int64)
+    choices = [Choice(question.id, False, None, None, kept.left.get(row, "")) for row, question in enumerate(questions)]
+    for row, (rank, pick) in ranks.items():
+        choices[row] = Choice(questions[row].id, True, rank, pick.gain, pick.reason)
+    order = np.array([pick.index for pick in kept.picks], dtype=np.int64)
     return Pool(questions, scores, choices, plane(kept.vectors), reach(kept.vectors, order))
 
 

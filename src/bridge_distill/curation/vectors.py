@@ -26,7 +26,6 @@ from bridge_distill.models.reading import Reading, read
 from bridge_distill.records import Question
 from bridge_distill.selection.measure import find_embedder
 
-WORDS = "words"
 SHARD = 64
 _WIDTH = 64
 _SLOTS = 1 << 15
@@ -47,19 +46,14 @@ def lexical(texts: Sequence[str], seed: int) -> NDArray[np.float32]:
         return np.ones((len(texts), 1), dtype=np.float32)
     start = np.random.default_rng(seed).standard_normal(min(weights.shape))
     left, strength, _ = svds(weights, width, v0=start)
-    return unit(left * strength)
-
-
-def unit(vectors: NDArray[Any]) -> NDArray[np.float32]:
-    """Rows of length 1; a row of zeros stays."""
-    found: NDArray[np.float32] = (vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)).astype(
-        np.float32
-    )
-    return found
+    found = left * strength
+    lengths = np.linalg.norm(found, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = (found / np.maximum(lengths, 1e-12)).astype(np.float32)
+    return unit
 
 
 def embedded(questions: Sequence[Question], embedder: str, base: str, folder: Path) -> NDArray[np.float32]:
-    """Vectors of an embedder of selection, centred and of length 1; ``folder`` keeps them by wording, in shards."""
+    """Vectors of an embedder of selection; ``folder`` keeps them by wording, in shards."""
     reads = embedder.partition(":")[0] == "assistant"
     settings = {"embedder": embedder, "base": base_digest(base, "--base") if reads else None}
     kept = folder / fingerprint("vectors", settings, {})[:16]
@@ -72,8 +66,7 @@ def embedded(questions: Sequence[Question], embedder: str, base: str, folder: Pa
     missing = {key: question for key, question in zip(keys, questions, strict=True) if key not in known}
     if missing:
         known |= _embed(missing, embedder, _Loader(base), kept)
-    vectors = np.stack([known[key] for key in keys])
-    return unit(vectors - vectors.mean(axis=0))
+    return np.stack([known[key] for key in keys])
 
 
 class _Loader:

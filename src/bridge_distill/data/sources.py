@@ -39,12 +39,16 @@ def read(source: str, split: str) -> Iterator[Row]:
     if source.startswith(HUB):
         yield from _read_hub(source, split)
         return
-    place, path = f"data.{split}", Path(source)
+    yield from read_file(Path(source), f"data.{split}")
+
+
+def read_file(path: Path, place: str) -> Iterator[Row]:
+    """Every row of a file; ``place`` names the setting that it comes from in a ``UserError``."""
     reader = _reader(path, place)
     try:
         yield from reader(path, place)
     except OSError as error:
-        raise _unreadable(path, place, error) from None
+        raise unreadable(path, place, error) from None
 
 
 def content_digest(source: str, split: str) -> str:
@@ -57,7 +61,7 @@ def content_digest(source: str, split: str) -> str:
         with path.open("rb") as file:
             return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     except OSError as error:
-        raise _unreadable(path, f"data.{split}", error) from None
+        raise unreadable(path, f"data.{split}", error) from None
 
 
 def _reader(path: Path, place: str) -> Callable[[Path, str], Iterator[Row]]:
@@ -68,7 +72,8 @@ def _reader(path: Path, place: str) -> Callable[[Path, str], Iterator[Row]]:
     return readers[path.suffix.lower()]
 
 
-def _unreadable(path: Path, place: str, error: OSError) -> UserError:
+def unreadable(path: Path, place: str, error: OSError) -> UserError:
+    """What is said of a file that the system does not let be read."""
     reason = error.strerror or str(error)
     return UserError(place, f"cannot read {path} ({reason})", "correct the path, or make the file readable")
 
@@ -144,7 +149,12 @@ def _read_parquet(path: Path, place: str) -> Iterator[Row]:
                     number += 1
                     yield Row(number, values, encodable=True)
     except pa.ArrowException as error:
-        raise UserError(place, f"{path} is not Parquet ({_first_line(error)})", "write the file again") from None
+        raise not_parquet(path, place, error) from None
+
+
+def not_parquet(path: Path, place: str, error: Exception) -> UserError:
+    """What is said of a file that is named like Parquet and is none."""
+    return UserError(place, f"{path} is not Parquet ({_first_line(error)})", "write the file again")
 
 
 def _hub_id(source: str, split: str) -> tuple[str, str]:

@@ -134,7 +134,7 @@ def reach(found: Reach) -> dict[str, Any]:
         )
     figure.update_layout(
         height=300,
-        xaxis={"title": {"text": "questions paid for"}, "rangemode": "tozero", "fixedrange": True},
+        xaxis={"title": {"text": "questions chosen"}, "rangemode": "tozero", "fixedrange": True},
         yaxis={"title": {"text": "share of the pool"}, "ticksuffix": "%", "range": [0, 102], "fixedrange": True},
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
     )
@@ -198,6 +198,8 @@ def losses(curves: dict[str, Sequence[Sequence[float]]]) -> dict[str, Any]:
 def _cloud(go: Any, pool: Pool, rows: Any, chosen: bool) -> Any:
     # Hover text is read as a small markup by plotly: escape it, so that a question shows as it was written.
     texts = [_label(words.excerpt(pool.questions[row].text, 160), 50) for row in rows]
+    why = [f"<br><b>why:</b> {_label(pool.choices[row].reason, 50)}" if chosen else "" for row in rows]
+    hard = pool.difficulty[rows].round(4).tolist()
     size, symbol, opacity = (12, "diamond", 1.0) if chosen else (6, "circle", 0.4)
     return go.Scatter(
         x=pool.where[rows, 0].round(4),
@@ -206,16 +208,16 @@ def _cloud(go: Any, pool: Pool, rows: Any, chosen: bool) -> Any:
         showlegend=False,
         line={"color": GREY},
         text=texts,
-        customdata=pool.difficulty[rows].round(4),
+        customdata=[*zip(hard, why, strict=True)],
         marker={
-            "color": pool.difficulty[rows].round(4),
+            "color": hard,
             "coloraxis": "coloraxis",
             "size": size,
             "symbol": symbol,
             "opacity": opacity,
             "line": {"width": 1.5 if chosen else 0, "color": "#6b7280"},
         },
-        hovertemplate="%{text}<br>difficulty %{customdata:.2f}<extra></extra>",
+        hovertemplate="%{text}<br>difficulty %{customdata[0]:.2f}%{customdata[1]}<extra></extra>",
     )
 
 

@@ -52,16 +52,25 @@ def _content(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
         "labels": {model.key: model.label for model in models},
         "flow": flow(run, summary),
         "bills": spendings(summary),
-        "chosen": [] if pool is None else pool.picked(),
-        "chosen_rows": CHOSEN_ROWS,
-        "sampled": None if pool is None else len(pool.drawn()),
-        "reach": None if pool is None else pool.reach,
+        "shown": None if pool is None else shown(pool),
         "losses": {name: (curve[0][1], curve[-1][1]) for name, curve in losses.items()},
         "examples": [] if data is None else side_by_side(artifacts.test_questions(data), models),
         "rejected": _rejected(data, summary),
         "overlap": {key: value for key, value in run.figures("data").items() if key.startswith("overlap")},
         "facts": _facts(run),
         "plots": _plots(summary, models, pool, losses),
+    }
+
+
+def shown(pool: Pool) -> dict[str, Any]:
+    """What a page says of a pool and its choice beside the figures."""
+    picked = pool.picked()
+    return {
+        "chosen": picked,
+        "rows": CHOSEN_ROWS,
+        "others": len(pool.questions) - len(picked),
+        "drawn": len(pool.drawn()),
+        "reach": pool.reach,
     }
 
 

@@ -23,9 +23,9 @@ class Pool:
     """``n`` questions in ascending order of their distinct ids, and what is known of each.
 
     ``embeddings`` (n, width) and ``weighted``, their position-weighted version, are float16 or float32 and may
-    be memory maps; ``difficulty`` (n,) lies in 0..1; ``signals`` are more columns (n,) by name; ``target`` (m,
-    width) are embeddings of questions like those that are to be answered well, in the space of ``weighted``
-    where that is given. None means unknown.
+    be memory maps; ``difficulty`` (n,) lies in 0..1; ``signals`` are more columns (n,) by name, NaN where a
+    question has none; ``target`` (m, width) are embeddings of questions like those that are to be answered well,
+    in the space of ``weighted`` where that is given. None means unknown.
     """
 
     ids: Sequence[str] | Sequence[int]
@@ -35,6 +35,7 @@ class Pool:
     signals: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     target: Floats | None = None
     weighted: Floats | None = None
+    taken: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -58,10 +59,17 @@ class Pool:
         return np.full(len(self), 0.5) if self.difficulty is None else self.difficulty
 
     def signal(self, name: str, place: str) -> NDArray[np.float64]:
-        """A column by name, ``difficulty`` among them; ``place`` names the option that asks (``UserError``)."""
+        """A column by name, ``difficulty`` among them; ``place`` names the option that asks.
+
+        Raises ``UserError`` for a name that is none, and for a column that some questions lack.
+        """
         columns = {**self.signals, **({} if self.difficulty is None else {"difficulty": self.difficulty})}
         if name not in columns:
             raise UserError(place, f"the pool has no signal {name!r}", nearest(name, columns))
+        lacking = int((~np.isfinite(columns[name])).sum())
+        if lacking:
+            problem = f"{lacking} of {len(self)} questions lack the signal {name!r}"
+            raise UserError(place, problem, "name a signal that all have, or leave those questions out")
         return columns[name]
 
 

@@ -71,12 +71,10 @@ def _check(pool: Pool) -> None:
     if pool.target is not None:
         space = pool.embeddings if pool.weighted is None else pool.weighted
         _check_matrix("target", pool.target, range(len(pool.target)), space)
-    numbers = {"difficulty": pool.difficulty, **{f"signals.{name}": column for name, column in pool.signals.items()}}
-    for name, column in numbers.items():
-        if column is not None:
-            _check_column(name, column, pool.ids)
-    if pool.difficulty is not None and (pool.difficulty.min() < 0 or pool.difficulty.max() > 1):
-        raise UserError("difficulty", "is outside 0..1", "scale it, for example to the rank over the pool's size")
+    for name, column in pool.signals.items():
+        _check_length(f"signals.{name}", column, n)
+    if pool.difficulty is not None:
+        _check_difficulty(pool.difficulty, pool.ids)
     if pool.domains is not None and len(pool.domains) != n:
         raise UserError("domains", f"are {len(pool.domains)} for {n} questions", "give one a question")
 
@@ -92,13 +90,21 @@ def _check_matrix(name: str, matrix: Floats, ids: Sequence[object], like: Floats
         raise UserError(name, f"row {bad} (id {ids[bad]}) holds NaN or infinity", cure)
 
 
-def _check_column(name: str, column: NDArray[np.float64], ids: Sequence[object]) -> None:
-    if column.shape != (len(ids),):
-        raise UserError(name, f"has shape {column.shape} for {len(ids)} questions", "give one number a question")
-    sound = np.isfinite(column)
+def _check_length(name: str, column: NDArray[np.float64], n: int) -> None:
+    if column.shape != (n,):
+        raise UserError(name, f"has shape {column.shape} for {n} questions", "give one number a question")
+
+
+def _check_difficulty(difficulty: NDArray[np.float64], ids: Sequence[object]) -> None:
+    _check_length("difficulty", difficulty, len(ids))
+    sound = np.isfinite(difficulty)
     if not sound.all():
         bad = int(np.argmin(sound))
-        raise UserError(name, f"row {bad} (id {ids[bad]}) is NaN or infinite", "remove the question or the column")
+        lacking = f"{len(ids) - int(sound.sum())} of {len(ids)} questions lack a number"
+        problem = f"row {bad} (id {ids[bad]}) is NaN or infinite ({lacking})"
+        raise UserError("difficulty", problem, "remove the question or the column")
+    if difficulty.min() < 0 or difficulty.max() > 1:
+        raise UserError("difficulty", "is outside 0..1", "scale it, for example to the rank over the pool's size")
 
 
 def _ascending(ids: Sequence[str] | Sequence[int]) -> NDArray[np.int64] | None:

@@ -23,20 +23,52 @@ class Strata:
 
     def groups(self, order: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """The rows of ``order`` by stratum, in that order; strata without any are left out."""
-        labels = self.of[order]
-        return [order[labels == number] for number in range(len(self.names)) if (labels == number).any()]
+        by_stratum = order[np.argsort(self.of[order], kind="stable")]
+        return np.split(by_stratum, np.flatnonzero(np.diff(self.of[by_stratum])) + 1)
 
 
 def strata(pool: Pool, clusters: int, seed: int, threads: int) -> Strata:
     """By domain where the pool has any, else by at most ``clusters`` clusters of its embeddings."""
-    if pool.domains is not None and any(name is not None for name in pool.domains):
-        spelled = [NO_DOMAIN if name is None else name for name in pool.domains]
-        names = sorted(set(spelled))
-        number = {name: at for at, name in enumerate(names)}
-        return Strata(np.array([number[name] for name in spelled]), names)
+    if pool.domains is None or all(name is None for name in pool.domains):
+        return _by_cluster(pool, clusters, seed, threads)
+    spelled = [NO_DOMAIN if name is None else name for name in pool.domains]
+    names = sorted(set(spelled))
+    number = {name: at for at, name in enumerate(names)}
+    return Strata(np.array([number[name] for name in spelled]), names)
+
+
+def _by_cluster(pool: Pool, clusters: int, seed: int, threads: int) -> Strata:
     _, labels = cluster(pool.directions, min(clusters, len(pool)), seed, threads)
     used, of = np.unique(labels, return_inverse=True)
     return Strata(of, [f"cluster {number}" for number in used])
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Clusters within domains: the cell of each question, ``of`` (n,), and the ``domain`` (cells,) of each cell.
+
+    Domains are numbers into ``names``; ``labels`` (cells,) name cells for a reader.
+    """
+
+    of: NDArray[np.int64]
+    domain: NDArray[np.int64]
+    names: list[str]
+    labels: list[str]
+
+
+def cells(pool: Pool, clusters: int, seed: int, threads: int) -> Cells:
+    """At most ``clusters`` clusters of the pool's embeddings, cut by domain; domains alone where it has none.
+
+    Where no question has a domain, clusters are the domains.
+    """
+    domains = strata(pool, clusters, seed, threads)
+    if pool.embeddings is None or pool.domains is None or all(name is None for name in pool.domains):
+        return Cells(domains.of, np.arange(len(domains.names)), domains.names, domains.names)
+    found = _by_cluster(pool, clusters, seed, threads)
+    pairs, of = np.unique(domains.of * len(found.names) + found.of, return_inverse=True)
+    domain, number = np.divmod(pairs, len(found.names))
+    labels = [f"{domains.names[d]}, {found.names[c]}" for d, c in zip(domain, number, strict=True)]
+    return Cells(of, domain, domains.names, labels)
 
 
 def in_turn(groups: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:

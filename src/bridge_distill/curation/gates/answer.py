@@ -35,8 +35,9 @@ def answer(trace: Trace, settings: Settings) -> str | None:
 def stated(text: str, question: Question) -> str | None:
     """The canonical answer after the last ``Answer:``, in the last ``\\boxed``, after ``####`` or ``the answer is``."""
     end = text[-_TAIL:]
-    if has_mark(end):
-        return read_answer(end, question)
+    said = read_answer(end, question)
+    if said is not None or has_mark(end):
+        return said
     for pattern in (_BOXED, _HASHES, _SAID):
         found = pattern.findall(end)
         if found:

@@ -23,7 +23,10 @@ _COMMON = {
     "Portuguese": "os uma não com para que então são mais é do da em dos das pelo ao também",
     "Dutch": "het een van en dat niet zijn voor met ook deze wordt dus naar op bij we aan",
 }
-_LANGUAGES = {name: frozenset(words.split()) for name, words in _COMMON.items()}
+_SPEAKERS = {
+    word: [name for name, common in _COMMON.items() if word in common.split()]
+    for word in " ".join(_COMMON.values()).split()
+}
 
 
 @gates.register("language")
@@ -46,9 +49,12 @@ def foreign_share(text: str) -> float:
 
 def likely_language(text: str) -> str | None:
     """The language most of whose common words stand in the first 300 words; None where that is not clear."""
-    words = text[: 8 * _WORDS].lower().split()[:_WORDS]
-    hits = sorted(((sum(word in common for word in words), name) for name, common in _LANGUAGES.items()), reverse=True)
-    return hits[0][1] if hits[0][0] >= _HITS and hits[0][0] >= 2 * hits[1][0] else None
+    hits = dict.fromkeys(_COMMON, 0)
+    for word in filter(_SPEAKERS.__contains__, text[: 8 * _WORDS].lower().split()[:_WORDS]):
+        for name in _SPEAKERS[word]:
+            hits[name] += 1
+    first, second = sorted(hits, key=hits.__getitem__, reverse=True)[:2]
+    return first if hits[first] >= _HITS and hits[first] >= 2 * hits[second] else None
 
 
 @lru_cache(maxsize=65_536)

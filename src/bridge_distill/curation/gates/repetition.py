@@ -14,7 +14,7 @@ from bridge_distill.curation.settings import Settings
 
 _RUN = 8
 # A run's number is a random linear form of its words: two runs hardly ever share one by chance.
-_MIX = np.random.default_rng(8).integers(1, 1 << 62, _RUN, dtype=np.uint64) * 2 + 1
+_MIX = np.random.default_rng(8).integers(1, 1 << 62, 3, dtype=np.uint64) * 2 + 1
 
 
 @gates.register("repetition")
@@ -28,10 +28,8 @@ def repeated_share(text: str) -> float:
     words = text.split()
     if len(words) < _RUN:
         return 0.0
-    numbers: dict[str, int] = {}
-    ids = np.array([numbers.setdefault(word, len(numbers) + 1) for word in words], dtype=np.uint64)
-    count = len(words) - _RUN + 1
-    runs = np.zeros(count, dtype=np.uint64)
-    for place, factor in enumerate(_MIX):
-        runs += ids[place : place + count] * factor
-    return 1 - len(np.unique(runs)) / count
+    runs = np.fromiter(map(hash, words), dtype=np.int64, count=len(words)).view(np.uint64)
+    for factor, step in zip(_MIX, (1, 2, 4), strict=True):  # runs of two words, of four, of eight
+        runs = runs[:-step] * factor + runs[step:]
+    runs.sort()
+    return int(np.count_nonzero(runs[1:] == runs[:-1])) / len(runs)

@@ -49,7 +49,8 @@ class Typical(Selector[TypicalOptions]):
         sizes = np.bincount(labels, minlength=k)
         by_size = sorted(np.flatnonzero(sizes), key=lambda number: (-sizes[number], number))
         order = np.argsort(-typicality, kind="stable")
-        groups = [order[labels[order] == number] for number in by_size]
+        by_cluster = np.split(order[np.argsort(labels[order], kind="stable")], np.cumsum(sizes)[:-1])
+        groups = [by_cluster[number] for number in by_size]
         large = [group for group in groups if len(group) > settings.too_small]
         small = [group for group in groups if len(group) <= settings.too_small]
         rows = np.concatenate([in_turn(part) for part in (large, small) if part])

@@ -13,14 +13,19 @@ from typing import IO
 from bridge_distill.errors import UserError
 
 
-def check_out(path: Path, suffixes: tuple[str, ...], force: bool, store: Path) -> None:
-    """Raise ``UserError`` for a file of another kind, or one that is there and must not be replaced."""
-    if path.suffix not in suffixes:
+def check_out(path: Path, suffixes: tuple[str, ...], force: bool, source: Path, named: str) -> None:
+    """Raise ``UserError`` for a file of another kind, or one that is there and must not be replaced.
+
+    ``source`` is what is read (``named`` in words), which is never replaced.
+    """
+    if path.suffix.lower() not in suffixes:
         raise UserError(f"--out {path}", "has no known suffix", f"end it with {' or '.join(suffixes)}")
     if path.is_dir():
         raise UserError(f"--out {path}", "is a folder", "give a file in it")
-    if path.resolve() == store.resolve():
-        raise UserError(f"--out {path}", "is the store itself", "give another name")
+    if not path.parent.is_dir():
+        raise UserError(f"--out {path}", f"{path.parent} is no folder", "make it first")
+    if path.resolve() == source.resolve():
+        raise UserError(f"--out {path}", f"is the {named} itself", "give another name")
     if path.exists() and not force:
         raise UserError(f"--out {path}", "is there already", "give another name, or add --force")
 
