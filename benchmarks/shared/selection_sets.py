@@ -26,6 +26,7 @@ from bridge_distill.selection import measure
 from bridge_distill.selection.contract import Pool
 from bridge_distill.selection.difficulty import difficulty
 from bridge_distill.selection.ranking import make_selector, rank
+from shared.cells import Cell
 
 BASE, SCORE = "smollm2-135m", Score(weighted=True)
 MIXED = "practice-mixed"
@@ -139,39 +140,17 @@ def _mixed(size: int, file: Path) -> Data:
     return Data(train=str(file), test="practice:legal?n=8&seed=12", answer=["yes_no", "number"])
 
 
-def chosen(material: Material, method: str, count: int, seed: int) -> NDArray[np.int64]:
+def chosen(material: Material, cell: Cell) -> list[int]:
     """The rows that a method, or a variant of one, chooses from the pool of a seed."""
-    name, options = VARIANTS.get(method, (method, {}))
-    rows = material.rows(seed)
-    picks = rank(make_selector(name, options, seed, 1), material.pool(rows), count)
-    return rows[[pick.index for pick in picks]]
+    name, options = VARIANTS.get(cell.method, (cell.method, {}))
+    rows = material.rows(cell.seed)
+    picks = rank(make_selector(name, options, cell.seed, 1), material.pool(rows), round(cell.share * len(rows)))
+    return [int(rows[pick.index]) for pick in picks]
 
 
-def differences(right: NDArray[np.float64], random: NDArray[np.float64], draws: int = 4000) -> list[float]:
-    """Points over random and their 95% interval: both (seeds, questions), resampled over seeds and over questions."""
-    apart = 100 * (right - random)
-    seeds, questions = apart.shape
-    draw = np.random.default_rng(0)
-    by_seed = draw.multinomial(seeds, np.full(seeds, 1 / seeds), draws) / seeds
-    by_question = draw.multinomial(questions, np.full(questions, 1 / questions), draws) / questions
-    means = np.einsum("bs,sq,bq->b", by_seed, apart, by_question, optimize=True)
-    return [round(float(value), 1) for value in (apart.mean(), *np.quantile(means, [0.025, 0.975]))]
-
-
-def table(cells: dict[tuple[str, float, str], NDArray[np.float64]]) -> list[dict[str, Any]]:
-    """Accuracy of every (set, share, method) with its paired difference to random over the seeds that both have."""
-    found = []
-    for (name, share, method), right in cells.items():
-        base = cells[name, share, "random"]
-        both = min(len(right), len(base))
-        found.append(
-            {
-                "set": name,
-                "share": share,
-                "method": method,
-                "seeds": both,
-                "accuracy": round(100 * float(right.mean()), 1),
-                "over_random": differences(right[:both], base[:both]),
-            }
-        )
-    return found
+def rationale(question: Question) -> str:
+    """What the expert says to a question: recorded, or, where nothing is, the answer alone."""
+    if question.recorded_rationale and question.answer:
+        return prompts.completion(question.recorded_rationale, question.answer)
+    told = practice.solve(question.text, phrasing=0, error=False)
+    return told or prompts.completion("", question.answer or "")
