@@ -18,7 +18,7 @@ from pydantic import model_validator
 from bridge_distill.config import Positive, Share
 from bridge_distill.section import Section
 from bridge_distill.selection.contract import Pick, Pool, Selector, selectors
-from bridge_distill.selection.strata import Strata, in_proportion, in_turn, strata
+from bridge_distill.selection.strata import Strata, in_proportion, in_turn, served_first, strata
 
 
 class Gate(Section):
@@ -66,12 +66,12 @@ class Reason1k(Selector[Reason1kOptions]):
         draw = np.random.default_rng(self.seed)
         picks: list[Pick] = []
         for tier in (by_difficulty[:cut], by_difficulty[cut:], np.flatnonzero(failed != "")):
-            for row in self._diverse(tier, values, groups, draw):
+            for row in self._diverse(tier, values, groups, draw, pool.is_taken):
                 why = failed[row] or ("" if len(picks) < cut else "easier than the hardest share")
                 reason = f"{groups.names[groups.of[row]]}, {self.settings.by} {values[row]:.2f}"
                 taken = f"; {why}, taken since nothing better is left" if why else ""
                 picks.append(Pick(int(row), float(values[row]), reason + taken))
-        return picks[:count]
+        return [pick for pick in picks if not pool.is_taken[pick.index]][:count]
 
     def _gated(self, pool: Pool) -> NDArray[np.object_]:
         """The first gate that each question fails, "" where none."""
@@ -86,7 +86,12 @@ class Reason1k(Selector[Reason1kOptions]):
         return failed
 
     def _diverse(
-        self, rows: NDArray[np.int64], values: NDArray[np.float64], groups: Strata, draw: np.random.Generator
+        self,
+        rows: NDArray[np.int64],
+        values: NDArray[np.float64],
+        groups: Strata,
+        draw: np.random.Generator,
+        taken: NDArray[np.bool_],
     ) -> NDArray[np.int64]:
         """Strata in a drawn order, each by weights that halve with every rank."""
         if not len(rows):
@@ -98,5 +103,5 @@ class Reason1k(Selector[Reason1kOptions]):
             # The largest of log weight + Gumbel noise is a draw by weight; all of them sorted, without replacement.
             keys = draw.gumbel(size=len(group)) - np.arange(len(group)) * np.log(2)
             drawn.append(group[np.argsort(-keys, kind="stable")])
-        drawn = [drawn[at] for at in draw.permutation(len(drawn))]
+        drawn = served_first([drawn[at] for at in draw.permutation(len(drawn))], taken)
         return in_turn(drawn) if self.settings.quotas == "equal" else in_proportion(drawn)
