@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bridge_distill import artifacts, data, selection, teacher
+from bridge_distill import artifacts, data, rounds, selection, teacher
 from bridge_distill.config import Run
 from bridge_distill.engine.stage import RECORD, Stage
 from bridge_distill.models.bases import EMBEDDED
 from bridge_distill.models.runtime import gemm_rate
-from bridge_distill.pipeline import arm_scope, scorer, stages
+from bridge_distill.pipeline import arm_scope, learner_of, stages
 from bridge_distill.records import Question
 from bridge_distill.runfile import RunFile
 
@@ -37,8 +37,8 @@ def forecast(file: RunFile) -> dict[str, Any]:
     """
     run = file.run
     folder = run.runs / run.name
-    plan = stages(run, run.name)
-    plans = {name: stages(arm, arm_scope(run, name)) for name, arm in file.arms.items()}
+    plan = stages(run, run.name, run.assistant)
+    plans = {name: stages(arm, arm_scope(run, name), learner_of(file, arm)) for name, arm in file.arms.items()}
     with tempfile.TemporaryDirectory() as spare, _without_collector():
         pools = _Pools(Path(spare))
         return {
@@ -175,14 +175,14 @@ def _asked(run: Run, pool: data.Pool, folder: Path, done: list[str]) -> tuple[Se
         wanted = {choice.question_id for choice in chosen}
         by_id = {question.id: question for question in pool if question.id in wanted}
         return [by_id[choice.question_id] for choice in chosen], "those chosen"
-    queries = teacher.most_queries(run.budget, pool.size)
-    affordable = pool.size if queries is None else max(1, queries // run.teacher.samples)
-    return min(affordable, pool.size), "not chosen yet, so expected as the average and bounded by the longest"
+    return min(
+        rounds.affordable(run, pool.size), pool.size
+    ), "not chosen yet, so expected as the average and bounded by the longest"
 
 
 def _seconds(run: Run, pool: data.Pool, paid: int, done: list[str], arms: int) -> float | None:
     """Rough seconds of the stages to come: operations over the GEMM rate measured now; arms count like a student."""
-    reader, _ = scorer(run)
+    reader, _ = rounds.scorer(run)
     names = {reader, run.student.base, *([run.assistant.base] if run.assistant else [])}
     if not names <= EMBEDDED.keys():
         return None
