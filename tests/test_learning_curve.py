@@ -1,4 +1,4 @@
-"""The learning curve: it maximises what it claims to, its intervals cover, and it is not sure of what it cannot know."""
+"""The learning curve: it maximises what it claims to, its intervals cover, it is not sure of what it cannot know."""
 
 from __future__ import annotations
 

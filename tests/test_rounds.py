@@ -18,6 +18,7 @@ from bridge_distill.engine.stage import read_record
 from bridge_distill.errors import UserError
 from bridge_distill.records import Choice, Question
 from bridge_distill.teacher.database import Database
+from pages import Page
 from tiny import COMMAND, command, tree, write
 
 ROUNDS = {"rounds": 3, "held_out": 12}
@@ -105,6 +106,32 @@ def test_the_curve_counts_what_was_learnt_from(finished: Path) -> None:
     assert "cannot be told" in first["advice"]
 
 
+def test_the_report_shows_rounds_with_the_curve_and_the_advice(finished: Path) -> None:
+    run = finished / "runs/tiny"
+    page, found = Page.read(run / "report.html"), artifacts.curve(run / "curve")
+    start = page.rows.index(
+        ["Round", "Replies so far", "Their cost", "Learnt from", "Held-out correct", "Accuracy", "95% interval"]
+    )
+    rows = page.rows[start + 1 : start + 4]
+    assert [(row[0], row[1], row[3]) for row in rows] == [("1", "2", "2"), ("2", "5", "5"), ("3", "8", "8")]
+    assert [row[4] for row in rows] == [f"{point['correct']} of 12" for point in found["points"]]
+    assert found["advice"] in page.text
+    assert "Buying was stopped" not in page.text
+    plots = json.loads(next(script for script in page.scripts if script.startswith('{"')))
+    assert {"plot-rounds-0"} == {name for name in page.ids if name and name.startswith("plot-rounds")}
+    assert [trace["mode"] for trace in plots["rounds-0"]["data"]] == ["lines", "lines", "lines", "markers"]
+
+
+def test_the_bill_counts_all_rounds_and_only_who_bought_in_rounds_has_a_curve(finished: Path) -> None:
+    summary = json.loads((finished / "runs/tiny/summary.json").read_text())
+    bill = summary["teacher"]
+    assert bill["planned"]["requests"] == bill["planned"]["expected"]["queries"] == bill["charged"]["queries"] == 8
+    assert bill["planned"]["spent"]["run"]["queries"] == 0
+    assert float(bill["charged"]["usd"]) == float(bill["usd"]) <= float(bill["planned"]["worst"]["usd"]) <= 0.01
+    assert len(summary["rounds"]["points"]) == 3
+    assert not any("rounds" in arm for arm in summary["arms"].values())
+
+
 def test_an_arm_without_an_assistant_shares_the_replies_of_all_rounds(finished: Path) -> None:
     run = finished / "runs/tiny"
     assert sorted(path.name for path in (run / "arms/direct").iterdir()) == ["evaluate", "student"]
@@ -163,6 +190,8 @@ def test_a_rule_stops_paying_and_what_is_left_stays_unspent(tiny_base: Path, tmp
     assert skipped == {f"round-3/{part}" for part in ["score", *PARTS]} | {"round-4/score", "held-out", "curve"}
     again = command("run", file, "--until", "curve")
     assert "working" not in again.stderr
+    told = Page.read(run / "report.html").text
+    assert "Buying was stopped after round 2: a predicted gain of" in told
     changed = command("run", file, "--until", "curve", "--set", "select.stop_below=2e9")
     assert changed.returncode == 2
     assert "--rebuild round-2/curve" in changed.stderr
@@ -191,6 +220,22 @@ def test_plan_counts_what_rounds_add(tiny_base: Path, tmp_path: Path) -> None:
     found = json.loads(command("plan", file, "--json").stdout)
     assert found["teacher"]["modes"]["direct"]["requests"] == 8
     assert "round-2/score" in found["to_do"]
+    assert found["seconds"] is None, "nothing is known of a base that is not embedded"
+
+
+def test_plan_counts_the_time_of_scoring_and_tuning_again(tmp_path: Path) -> None:
+    made = {
+        "name": "r",
+        "data": {"train": "practice:legal?n=300&seed=1", "test": "practice:legal?n=20&seed=2"},
+        "budget": {"queries": 20},
+        "teacher": {"provider": "expert"},
+    }
+    plans = {}
+    for rounds in (1, 3):
+        file = write(tmp_path / str(rounds), {**made, "select": {"rounds": rounds}})
+        plans[rounds] = json.loads(command("plan", file, "--json").stdout)
+    assert plans[3]["disk_bytes"] > plans[1]["disk_bytes"]
+    assert plans[3]["seconds"] > 1.2 * plans[1]["seconds"]
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [

@@ -83,7 +83,8 @@ class _Pools:
 
 def _bought(plan: Sequence[Stage]) -> list[Mapping[str, Any]]:
     """What decides which replies a run buys."""
-    return [stage.settings for stage in plan if stage.name in ("data", "score", "select", "teach")]
+    last = [stage.name for stage in plan].index("teach")
+    return [stage.settings for stage in plan[: last + 1]]
 
 
 def _forecast(run: Run, scope: str, plan: Sequence[Stage], folder: Path, arms: int, pools: _Pools) -> dict[str, Any]:
@@ -203,14 +204,29 @@ def _seconds(run: Run, pool: data.Pool, paid: int, done: list[str], arms: int) -
         helper = size[run.assistant.base]
         work["assistant"] = 6 * helper * run.assistant.epochs * paid * (prompt + reply) / TRAINING_SHARE
         work["tutor"] = 2 * helper * pool.size * run.tutor.samples * (prompt + reply) / WRITING_SHARE
-        work["evaluate/assistant"] = 2 * helper * pool.test * (prompt + reply) / WRITING_SHARE
+        answer = 2 * helper * (prompt + reply) / WRITING_SHARE
+        work["evaluate/assistant"] = answer * pool.test
+        work |= _in_rounds(run, work, answer * run.select.held_out)
     left = sum(operations for stage, operations in work.items() if stage not in done)
     return round(left / gemm_rate(), 1)
 
 
+def _in_rounds(run: Run, work: Mapping[str, float], test: float) -> dict[str, float]:
+    """Operations that several rounds add to one: scoring again, tuning on what is there, and a held-out test each."""
+    last = run.select.rounds
+    added: dict[str, float] = {}
+    for number in range(1, last):
+        added[f"round-{number + 1}/score"] = work["score"]
+        added[f"round-{number}/assistant"] = work["assistant"] * number / last
+        added[f"round-{number}/held-out"] = test
+    return added | ({"held-out": test} if last > 1 else {})
+
+
 def _disk(run: Run) -> int | None:
     """Bytes at the most: models at 4 bytes a weight, and two checkpoints of weights and two moments each."""
-    bases = [run.student.base, *([run.assistant.base] if run.assistant else [])]
+    helpers = [run.assistant.base] if run.assistant else []
+    bases = [run.student.base, *helpers]
     if not set(bases) <= EMBEDDED.keys():
         return None
-    return sum(4 * EMBEDDED[base].parameters * (1 + 2 * 3) for base in bases)
+    of_rounds = sum(4 * EMBEDDED[base].parameters * (run.select.rounds - 1) for base in helpers)
+    return of_rounds + sum(4 * EMBEDDED[base].parameters * (1 + 2 * 3) for base in bases)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge_distill import artifacts
-from bridge_distill.report import figures, words
+from bridge_distill.report import figures, rounds, words
 from bridge_distill.report.coverage import Pool, read_pool
 from bridge_distill.report.examples import side_by_side
 from bridge_distill.report.flow import flow
@@ -52,6 +52,7 @@ def _content(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
         "labels": {model.key: model.label for model in models},
         "flow": flow(run, summary),
         "bills": spendings(summary),
+        "rounds": rounds.rounds(summary),
         "chosen": [] if pool is None else pool.picked(),
         "chosen_rows": CHOSEN_ROWS,
         "sampled": None if pool is None else len(pool.drawn()),
@@ -75,7 +76,7 @@ def _plots(summary: dict[str, Any], models: list[Any], pool: Pool | None, losses
         plots["funnel"] = figures.funnel(summary["rationales"])
     if losses:
         plots["losses"] = figures.losses(losses)
-    return plots
+    return plots | rounds.plots(summary)
 
 
 def _rejected(data: Path | None, summary: dict[str, Any]) -> dict[str, Any]:
