@@ -1,4 +1,7 @@
-"""The whole flow on one screen: a run file becomes stages, in order, for the run and for each arm."""
+"""The whole flow on one screen: a run file becomes stages, in order, for the run and for each arm.
+
+Score, select, teach and assistant, which a budget may be spent in several rounds of, stand in ``rounds``.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from bridge_distill.config import Assistant, Run
 from bridge_distill.engine.stage import Bench, Stage, skipped
 from bridge_distill.errors import UserError
 from bridge_distill.models.bases import base_digest
-from bridge_distill.records import Choice
+from bridge_distill.records import Choice, Question
 
 
 def buying(run: Run, scope: str, learner: Assistant | None) -> list[Stage]:
@@ -89,7 +89,7 @@ def _score(run: Run, number: int) -> Stage:
     if number == 1:
         base, place = scorer(run)
         first = {**settings, "base": base_digest(base, place)}
-        return Stage("score", first, ("data",), lambda at: _scored(run, base, place, at))
+        return Stage("score", first, ("data",), lambda at: _scored_first(run, base, place, at))
     tuned = _name(run, "assistant", number - 1)
     return Stage(
         _name(run, "score", number),
@@ -97,6 +97,13 @@ def _score(run: Run, number: int) -> Stage:
         ("data", tuned),
         lambda at: _scored(run, str(at[tuned] / artifacts.MODEL), tuned, at),
     )
+
+
+def _scored_first(run: Run, base: str, place: str, at: Bench) -> dict[str, Any]:
+    """Refuse a pool too small for its rounds before it is read for hours."""
+    if run.select.rounds > 1:
+        _round_of(run, 1, artifacts.train_questions(at["data"]))
+    return _scored(run, base, place, at)
 
 
 def _scored(run: Run, base: str, place: str, at: Bench) -> dict[str, Any]:
@@ -122,13 +129,17 @@ def _choose(run: Run, number: int, at: Bench) -> dict[str, Any]:
     pool = artifacts.train_questions(at["data"])
     count, round_ = affordable(run, len(pool)), None
     if run.select.rounds > 1:
-        held = selection.held_out(run.select, pool, run.seed)
-        bought = _bought(run, number, at)
-        round_ = selection.Round(number, bought, frozenset(question.id for question in held))
-        whole = selection.share(run.select, number, min(count, len(pool) - len(held)))
-        count = 0 if _stopped(run, number, at) else whole - len(bought)
+        whole, held = _round_of(run, number, pool)
+        round_ = selection.Round(number, _bought(run, number, at), held)
+        count = 0 if _stopped(run, number, at) else whole - len(round_.bought)
     score = at[_made(at, _names(run, ["score"], number))[-1]]
     return selection.choose(run.select, count, at["data"], score, at.folder, run.seed, run.compute.threads, round_)
+
+
+def _round_of(run: Run, number: int, pool: Sequence[Question]) -> tuple[int, frozenset[str]]:
+    """How many questions may be chosen by the end of a round, and the ids of those that may not."""
+    held = frozenset(question.id for question in selection.held_out(run.select, pool, run.seed))
+    return selection.share(run.select, number, min(affordable(run, len(pool)), len(pool) - len(held))), held
 
 
 def _bought(run: Run, number: int, at: Bench) -> list[Choice]:
