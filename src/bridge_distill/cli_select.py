@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,9 @@ import yaml
 from bridge_distill.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from bridge_distill.selection.contract import Pick, Pool
     from bridge_distill.selection.table import Table
     from bridge_distill.selection.vectors import Floats
@@ -39,6 +43,9 @@ def select(
     weighted: Annotated[
         str | None, typer.Option(metavar="SOURCE", help="Position-weighted embeddings, for rds.")
     ] = None,
+    taken: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Rows chosen earlier, by id: covered, and not chosen again.")
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="K=V", help="An option of the method, e.g. neighbours=64.")
     ] = None,
@@ -58,6 +65,8 @@ def select(
     columns = {"embeddings": embeddings, "difficulty": difficulty, "domain": domain, "id": id_, "weighted": weighted}
     found = _pool(table, columns, target)
     check_needs(method, found.known)
+    if taken is not None:
+        found = replace(found, taken=_taken(taken, found, id_ or "id"))
     picks = rank(selector, found, _count(budget, len(table)))
     write_table(out, _chosen(table, picks))
     figures = {"pool": len(table), "chosen": len(picks), "method": method, "out": str(out)}
@@ -87,6 +96,22 @@ def _pool(table: Table, columns: dict[str, str | None], target: Path | None) -> 
         None if target is None else read_npy(target, "--target"),
         vectors("weighted"),
     )
+
+
+def _taken(path: Path, pool: Pool, id_: str) -> NDArray[np.int64]:
+    """The rows of the pool whose ids a file holds, in the file's order."""
+    import numpy as np
+
+    from bridge_distill.selection.table import Table
+
+    if isinstance(pool.ids, range):
+        raise UserError(f"--taken {path}", "names rows by id, and this pool has none", "name a column with --id")
+    row = {name: at for at, name in enumerate(pool.ids)}
+    names = Table(path, "--taken").texts(id_, f"--taken {path}")
+    unknown = next((name for name in names if name not in row), None)
+    if unknown is not None:
+        raise UserError(f"--taken {path}", f"holds {unknown!r}, which is no id of the pool", "give rows of this pool")
+    return np.array([row[str(name)] for name in names], dtype=np.int64)
 
 
 def _chosen(table: Table, picks: list[Pick]) -> list[dict[str, Any]]:

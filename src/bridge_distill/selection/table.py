@@ -21,14 +21,14 @@ RANK, GAIN, REASON = "selected_rank", "selected_gain", "selected_reason"
 class Table:
     """The rows of a JSONL or Parquet file. Raises ``UserError`` for a file that is neither."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, option: str = "--pool") -> None:
         self.path = path
         if path.suffix.lower() not in SUFFIXES:
-            raise UserError(f"--pool {path}", "has no known file type", f"give {' or '.join(SUFFIXES)}")
+            raise UserError(f"{option} {path}", "has no known file type", f"give {' or '.join(SUFFIXES)}")
         if not path.is_file():
-            raise UserError(f"--pool {path}", "is no file", "give one with a row a question")
+            raise UserError(f"{option} {path}", "is no file", "give one with a row a question")
         self._listed = path.suffix.lower() == ".jsonl"
-        rows: Any = _read_jsonl(path) if self._listed else _read_parquet(path)
+        rows: Any = _read_jsonl(path) if self._listed else _read_parquet(path, option)
         self._rows = rows
         self.names: list[str] = list(dict.fromkeys(chain(*rows))) if self._listed else rows.column_names
 
@@ -137,14 +137,14 @@ def _read_jsonl(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _read_parquet(path: Path) -> Any:
+def _read_parquet(path: Path, option: str) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         return pq.read_table(path, memory_map=True)
     except pa.ArrowException as error:
-        raise UserError(f"--pool {path}", f"is not Parquet ({error})".splitlines()[0], "write it again") from None
+        raise UserError(f"{option} {path}", f"is not Parquet ({error})".splitlines()[0], "write it again") from None
 
 
 def _flat(table: Any, name: str, option: str) -> Any:
