@@ -16,7 +16,9 @@ from bridge_distill import artifacts, selection
 from bridge_distill.config import Select
 from bridge_distill.engine.stage import read_record
 from bridge_distill.errors import UserError
+from bridge_distill.pipeline import stages
 from bridge_distill.records import Choice, Question
+from bridge_distill.runfile import read_run
 from bridge_distill.teacher.database import Database
 from pages import Page
 from tiny import COMMAND, command, tree, write
@@ -236,11 +238,23 @@ def test_plan_counts_the_time_of_scoring_and_tuning_again(tmp_path: Path) -> Non
     assert plans[3]["seconds"] > 1.2 * plans[1]["seconds"]
 
 
+def test_one_round_has_the_stages_and_settings_that_runs_always_had(tiny_base: Path, tmp_path: Path) -> None:
+    run = read_run(write(tmp_path / "r", in_rounds(tiny_base, select={"held_out": 7}))).run
+    plan = {stage.name: (sorted(stage.settings), stage.inputs) for stage in stages(run, run.name, run.assistant)}
+    tested = [f"evaluate/{name}" for name in ("base", "assistant", "student")]
+    assert [*plan] == ["data", "score", "select", "teach", "assistant", "tutor", "student", *tested]
+    assert plan["score"] == (["base", "embedder", "score", "seed"], ("data",))
+    assert plan["select"] == (["queries", "samples", "seed", "select"], ("data", "score"))
+    assert plan["teach"] == (["budget", "teacher"], ("data", "select"))
+    assert plan["assistant"] == (["assistant", "base", "seed"], ("data", "teach"))
+
+
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"select": {"rounds": 2, "stop_below": 5}}, "select: stop_below needs at least 3 rounds"),
     ({"assistant": None, "tutor": None}, "select.rounds: 3 rounds tune an assistant, and there is none"),
     ({"select": {"rounds": 3, "held_out": 50}}, "select.held_out: 50 of 40 training questions"),
     ({"budget": {"queries": 2}}, "select.rounds: the budget pays for 2 questions, which is fewer than 3 rounds"),
+    ({"select": {}, "assistant": None, "tutor": None, "arms": {"a": {"select.rounds": 2}}}, "select.rounds: 2 rounds"),
     (
         {"select": {**ROUNDS, "stop_below": 5}, "teacher": {"provider": "expert"}, "budget": {"queries": 9}},
         "select.stop_below: 5 points a dollar need a price",

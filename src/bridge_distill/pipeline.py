@@ -118,6 +118,7 @@ def execute(file: RunFile, rebuild: list[str], until: str | None, command: str) 
     for each in (run, *file.arms.values()):
         check(each, with_key=not (folder / "teach" / RECORD).exists())
     plan = stages(run, run.name, run.assistant)
+    arm_plans = {name: stages(arm, arm_scope(run, name), learner_of(file, arm)) for name, arm in file.arms.items()}
     names = [stage.name for stage in plan]
     _check_stages(names, rebuild, until)
     made: dict[str, Path] = {}
@@ -130,8 +131,7 @@ def execute(file: RunFile, rebuild: list[str], until: str | None, command: str) 
         note()
         runner = Runner(folder, rebuild, run.seed)
         _run_stages(runner, plan, folder, until, {}, made, note)
-        for name, arm in file.arms.items():
-            arm_plan = stages(arm, arm_scope(run, name), learner_of(file, arm))
+        for name, arm_plan in arm_plans.items():
             _run_stages(runner, arm_plan, folder / "arms" / name, until, made, arms[name], note)
     return folder
 
