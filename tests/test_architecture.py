@@ -20,6 +20,7 @@ FLOW = {
     "cli_select",
     "cli_store",
     "place",
+    "rounds",
     "__main__",
     "forecast",
     "status",

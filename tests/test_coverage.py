@@ -41,6 +41,20 @@ def naive(matrix: NDArray[np.int64], weights: NDArray[np.int64], count: int) -> 
     return order, gains
 
 
+@settings(deadline=None, max_examples=30)
+@given(n=st.integers(2, 60), seed=st.integers(0, 9999), k=st.integers(1, 60), data=st.data())
+def test_greedy_goes_on_from_what_any_earlier_choice_covers(n: int, seed: int, k: int, data: st.DataObject) -> None:
+    graph = Search(k, 4, 0, 1).graph(directions_of(n, seed))
+    weights = whole(np.round(np.random.default_rng(seed).random(n), 1))
+    taken = data.draw(st.lists(st.integers(0, n - 1), unique=True, min_size=1, max_size=n - 1))
+    matrix, covered = dense(graph), dense(graph)[:, taken].max(axis=1)
+    gain = weights @ np.maximum(matrix - covered[:, None], 0)
+    gain[taken] = -1
+    found = greedy(graph, weights, 1, np.array(taken))
+    assert found.order.tolist() == [int(np.argmax(gain))]
+    assert np.rint(found.gains * ONE * ONE).tolist() == [int(gain.max())]
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     n=st.integers(1, 60),

@@ -11,6 +11,7 @@ import textwrap
 import threading
 from collections import Counter
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from random import Random
 
@@ -259,6 +260,19 @@ def test_a_share_is_rounded_down_and_its_cure_works(pool: int, percent: Decimal)
 def test_five_percent_of_three_rows_is_an_error_that_says_what_would_do() -> None:
     with pytest.raises(UserError, match=r"budget\.queries: 5% of 3 questions.*at least 33\.4%"):
         most_queries(Budget(queries="5%"), 3)
+
+
+@given(st.integers(1, 9), st.integers(0, 9), st.integers(1, 10**9), st.integers(1, 100))
+def test_rounds_share_the_caps_of_the_run_and_no_others(
+    rounds: int, number: int, usd_micros: int, percent: int
+) -> None:
+    number, pool = min(number, rounds), 200
+    study = StudyBudget(name="s", queries=7)
+    budget = Budget(queries=f"{percent}%", usd=Decimal(usd_micros).scaleb(-6), study=study)
+    found = resolve_limits(budget, pool, Spend, Fraction(number, rounds))
+    assert found.run == Caps(2 * percent * number // rounds, usd_micros=usd_micros * number // rounds)
+    assert found.study == Caps(7)
+    assert resolve_limits(budget, pool, Spend, Fraction(1)) == limits_of(budget, pool)
 
 
 def test_shares_of_tokens_and_money_are_of_what_the_whole_pool_would_use() -> None:

@@ -7,52 +7,14 @@ import random
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from bridge_distill import artifacts
-
-COMMAND = [sys.executable, "-m", "bridge_distill"]
-
-
-def tree(base: Path, **changes: Any) -> dict[str, Any]:
-    """A run that takes seconds: in-process expert, a few steps of a tiny base."""
-    made: dict[str, Any] = {
-        "name": "tiny",
-        "seed": 3,
-        "data": {"train": "practice:legal?n=40&seed=1&difficulty=0", "test": "practice:legal?n=12&seed=2&difficulty=0"},
-        "budget": {"queries": "20%", "usd": "0.01"},
-        "score": {"draft_tokens": 4},
-        "teacher": {"provider": "expert", "prices": {"expert": {"input": 1, "output": 2}}},
-        "assistant": {"base": str(base), "epochs": 3, "learning_rate": 5e-3, "save_steps": 2},
-        "tutor": {"keep": "finished", "max_new_tokens": 60, "shard": 8},
-        "student": {
-            "base": str(base),
-            "shrink": {"layers": 2, "vocabulary": "task", "common_tokens": 50},
-            "steps": 8,
-            "batch": 2,
-            "save_steps": 2,
-        },
-        "evaluate": {"max_new_tokens": 60},
-        "arms": {"direct": {"assistant": None, "tutor": None}},
-    }
-    return made | changes
-
-
-def write(folder: Path, made: dict[str, Any]) -> Path:
-    folder.mkdir(exist_ok=True)
-    path = folder / "run.yaml"
-    path.write_text(yaml.safe_dump(made))
-    return path
-
-
-def command(*words: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *map(str, words)], capture_output=True, text=True, timeout=300, check=False)
+from tiny import COMMAND, command, tree, write
 
 
 def weights(folder: Path) -> dict[str, bytes]:

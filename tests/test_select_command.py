@@ -67,6 +67,29 @@ def test_chosen_rows_are_written_best_first_as_they_were_with_their_reasons(
     assert [row["id"] for row in rows] == [f"q{row:02d}" for row in expected]
 
 
+def test_a_choice_goes_on_from_an_earlier_one(pool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = ("--pool", pool, "--embeddings", pool.with_name("e.npy"))
+    whole, first, then = (pool.with_name(f"{name}.jsonl") for name in ("whole", "first", "then"))
+    command(monkeypatch, *given, "--budget", 9, "--out", whole)
+    command(monkeypatch, *given, "--budget", 4, "--out", first)
+    command(monkeypatch, *given, "--budget", 5, "--out", then, "--taken", first)
+    assert [row["id"] for row in read(first) + read(then)] == [row["id"] for row in read(whole)]
+
+
+def test_rows_chosen_earlier_must_be_rows_of_the_pool(
+    pool: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other, out = pool.with_name("other.jsonl"), pool.with_name("out.jsonl")
+    other.write_text('{"id": "q07"}\n{"id": "q99"}\n')
+    given = ("--pool", pool, "--method", "random", "--budget", 2, "--out", out, "--taken", other)
+    command(monkeypatch, *given)
+    assert f"--taken {other}: holds 'q99', which is no id of the pool; " in capsys.readouterr().err
+    pool.write_text(pool.read_text().replace('"id"', '"name"'))
+    command(monkeypatch, *given)
+    assert "names rows by id, and this pool has none; name a column with --id." in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_parquet_and_a_column_of_lists_choose_the_same(pool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = [{**row, "answer": str(row["answer"]), "vector": VECTORS[at].tolist()} for at, row in enumerate(ROWS)]
     table, chosen = pool.with_name("pool.parquet"), []
@@ -131,6 +154,7 @@ BAD: list[tuple[list[str], str]] = [
     (["--method", "random", "--column", "id=domain"], "ids: are not distinct"),
     (["--method", "random", "--pool", "no.jsonl"], "--pool: cannot read no.jsonl (No such file or directory)"),
     (["--method", "random", "--pool", "no.txt"], "--pool: 'no.txt' has no known file type"),
+    (["--method", "random", "--taken", "no.jsonl"], "--taken: cannot read no.jsonl (No such file or directory)"),
     (["--method", "random", "--out", "OUT.parquet"], "--out: Parquet cannot hold column answer"),
 ]
 

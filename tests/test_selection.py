@@ -130,6 +130,15 @@ def test_plain_arrays_are_enough() -> None:
     assert target[0] == 0
 
 
+@pytest.mark.parametrize("ids", [None, [f"q{n:02d}" for n in reversed(range(50))]], ids=["row numbers", "ids"])
+def test_a_choice_from_plain_arrays_goes_on_from_rows_taken_before(ids: list[str] | None) -> None:
+    vectors = np.random.default_rng(0).normal(size=(50, 8)).astype(np.float32)
+    whole = bridge_distill.select(vectors, None, 12, ids=ids)
+    assert bridge_distill.select(vectors, None, 7, ids=ids, taken=whole[:5]).tolist() == whole[5:].tolist()
+    assert len(bridge_distill.select(vectors, None, 99, ids=ids, taken=[3, 4])) == 48
+    assert bridge_distill.select(vectors, None, 1, ids=ids, taken=range(50)).tolist() == []
+
+
 def test_a_memory_map_is_read_and_not_changed(tmp_path: Path) -> None:
     vectors = np.random.default_rng(0).normal(size=(60, 8)).astype(np.float16)
     np.save(tmp_path / "e.npy", vectors)

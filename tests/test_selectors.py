@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import hypothesis
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from bridge_distill.errors import UserError
@@ -31,7 +32,7 @@ OPTIONS: dict[str, list[dict[str, object]]] = {
     "dpp": [{"quality": 0, "bandwidth": 3}],
     "typical": [{"most_clusters": 3}],
 }
-VARIANTS = [(name, given) for name in selectors.names() for given in [{}, *OPTIONS.get(name, [])]]
+VARIANTS = [(name, options) for name in selectors.names() for options in [{}, *OPTIONS.get(name, [])]]
 every_variant = pytest.mark.parametrize(("method", "options"), VARIANTS, ids=lambda value: str(value))
 
 
@@ -69,7 +70,9 @@ def test_the_budget_is_met_without_duplicates(
         assert picks == choose(method, options, pool, count), "the seed decides everything"
 
 
-PROMISED = [(name, given) for name, given in VARIANTS if selectors.get(name, "test").prefix and "parts" not in given]
+PROMISED = [
+    (name, options) for name, options in VARIANTS if selectors.get(name, "test").prefix and "parts" not in options
+]
 
 
 @pytest.mark.parametrize(("method", "options"), PROMISED, ids=lambda value: str(value))
@@ -131,12 +134,92 @@ def test_what_is_no_number_is_refused_in_one_sentence(method: str) -> None:
 
 
 @settings(deadline=None, max_examples=25)
-@given(n=st.integers(1, 60), seed=st.integers(0, 999), share=st.floats(0.01, 1), kind=st.sampled_from(sorted(KINDS)))
+@hypothesis.given(
+    n=st.integers(1, 60), seed=st.integers(0, 999), share=st.floats(0.01, 1), kind=st.sampled_from(sorted(KINDS))
+)
 def test_any_pool_and_budget_give_a_choice(n: int, seed: int, share: float, kind: str) -> None:
     pool, count = pool_of(n, kind, seed, domains=seed % 2 == 0), max(1, int(share * n))
     for method in selectors.names():
         picks = choose(method, {}, pool, count, seed)
         assert len(set(rows(picks))) == len(picks) == count
+
+
+def given(pool: Pool, taken: list[int]) -> Pool:
+    """The pool with some rows chosen already."""
+    return replace(pool, taken=np.array(taken, dtype=np.int64))
+
+
+@settings(deadline=None, max_examples=40)
+@hypothesis.given(n=st.integers(2, 40), seed=st.integers(0, 999), kind=st.sampled_from(sorted(KINDS)), data=st.data())
+def test_what_is_taken_is_never_chosen_again(n: int, seed: int, kind: str, data: st.DataObject) -> None:
+    pool = pool_of(n, kind, seed, domains=seed % 2 == 0)
+    taken = data.draw(st.lists(st.integers(0, n - 1), unique=True, min_size=1))
+    count = data.draw(st.integers(1, n))
+    for method, options in VARIANTS:
+        picks = rows(choose(method, options, given(pool, taken), count, seed))
+        assert len(picks) == len(set(picks)) == min(count, n - len(taken))
+        assert not set(picks) & set(taken)
+
+
+@settings(deadline=None, max_examples=40)
+@hypothesis.given(
+    seed=st.integers(0, 999), kind=st.sampled_from(sorted(KINDS)), first=st.integers(1, 20), then=st.integers(1, 20)
+)
+def test_where_promised_a_choice_goes_on_where_an_earlier_one_ended(
+    seed: int, kind: str, first: int, then: int
+) -> None:
+    pool = pool_of(40, kind, seed, domains=seed % 2 == 0)
+    for method, options in PROMISED:
+        before = choose(method, options, pool, first, seed)
+        after = choose(method, options, given(pool, rows(before)), then, seed)
+        assert before + after == choose(method, options, pool, first + then, seed), method
+
+
+@every_variant
+def test_the_order_of_rows_does_not_change_the_choice_given_what_is_taken(
+    method: str, options: dict[str, object]
+) -> None:
+    pool = given(pool_of(40, domains=True), [31, 4, 17, 8])
+    order = np.random.default_rng(5).permutation(40)
+    expected = [pool.ids[row] for row in rows(choose(method, options, pool, 11))]
+    shuffled = pool.part(order)
+    assert [shuffled.ids[row] for row in rows(choose(method, options, shuffled, 11))] == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        *((name, {}) for name in ("bridge", "max_herding", "k_center", "k_means", "typical", "dpp", "deita")),
+        ("bridge", {"parts": 3}),
+    ],
+    ids=str,
+)
+def test_diverse_methods_look_where_nothing_is_taken_yet(method: str, options: dict[str, object]) -> None:
+    pool, of = clustered([20, 12, 9, 8, 7])
+    chosen = rows(choose(method, options, given(pool, [3, 25, 50]), 2))
+    assert set(of[chosen]) == set(range(5)) - set(of[[3, 25, 50]])
+
+
+def test_strata_count_what_is_taken_in_their_shares() -> None:
+    pool = Pool(list(range(100)), domains=["a"] * 50 + ["b"] * 50, difficulty=np.linspace(0, 1, 100))
+    taken = list(range(30))
+    chosen = np.array(rows(choose("stratified", {}, given(pool, taken), 30)))
+    assert (chosen >= 50).sum() == 30
+    hard = rows(choose("reason1k", {"hardest": 1.0}, given(pool, list(range(10))), 10))
+    assert min(hard) >= 50
+
+
+@pytest.mark.parametrize(
+    ("taken", "sentence"),
+    [
+        ([1, 1], r"taken: holds a row twice; [^\n]*\.$"),
+        ([3, 10], r"taken: holds 10, which is no row of 10; [^\n]*\.$"),
+        ([-1], r"taken: holds -1, which is no row of 10; [^\n]*\.$"),
+    ],
+)
+def test_rows_that_cannot_have_been_taken_are_refused(taken: list[int], sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        choose("random", {}, given(pool_of(10), taken), 3)
 
 
 def clustered(sizes: list[int], seed: int = 0) -> tuple[Pool, np.ndarray]:

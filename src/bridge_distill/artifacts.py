@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,7 @@ REPLIES = "replies.parquet"
 RATIONALES = "rationales.parquet"
 VERDICTS = "verdicts.parquet"
 MODEL = "model"
+CURVE = "curve.json"
 
 
 def train_questions(data: Path) -> list[Question]:
@@ -78,6 +81,12 @@ def rationales(folder: Path) -> list[Rationale]:
 def verdicts(evaluate: Path) -> list[Verdict]:
     """One row a test question."""
     return read_rows(evaluate / VERDICTS, Verdict)
+
+
+def curve(folder: Path) -> dict[str, Any]:
+    """What a curve stage found of the rounds so far (``evaluation.curve``)."""
+    found: dict[str, Any] = json.loads((folder / CURVE).read_text(encoding="utf-8"))
+    return found
 
 
 def _mapped(path: Path) -> NDArray[np.float32]:

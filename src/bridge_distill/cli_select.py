@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +25,9 @@ from bridge_distill.cli_options import (
 from bridge_distill.errors import UserError, nearest
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from bridge_distill.selection.contract import Pick, Pool
     from bridge_distill.table import Table
 
@@ -42,6 +46,9 @@ def select(
     ] = None,
     weighted: Annotated[
         str | None, typer.Option(metavar="SOURCE", help="Position-weighted embeddings, for rds.")
+    ] = None,
+    taken: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Rows chosen earlier, by id: covered, and not chosen again.")
     ] = None,
     set_: Settings = None,
     seed: Seed = 0,
@@ -63,6 +70,8 @@ def select(
     table = Table(pool, "--pool")
     found = _pool(table, _fields(column), {"embeddings": embeddings, "weighted": weighted}, target)
     check_needs(method, found.known)
+    if taken is not None:
+        found = replace(found, taken=_taken(taken, found, _fields(column).get("id", "id")))
     picks = rank(selector, found, count_of(budget, len(table)))
     write_table(out, _chosen(table, picks))
     figures = {"pool": len(table), "chosen": len(picks), "method": method, "out": str(out)}
@@ -99,6 +108,23 @@ def _pool(table: Table, columns: dict[str, str], vectors: dict[str, str | None],
         None if target is None else read_npy(target, f"--target {target}"),
         space["weighted"],
     )
+
+
+def _taken(path: Path, pool: Pool, id_: str) -> NDArray[np.int64]:
+    """The rows of the pool whose ids a file holds, in the file's order."""
+    import numpy as np
+
+    from bridge_distill.table import Table
+
+    if isinstance(pool.ids, range):
+        cure = "name their column with --column id=NAME"
+        raise UserError(f"--taken {path}", "names rows by id, and this pool has none", cure)
+    row = {name: at for at, name in enumerate(pool.ids)}
+    names = Table(path, "--taken").texts(id_, f"--taken {path}")
+    unknown = next((name for name in names if name not in row), None)
+    if unknown is not None:
+        raise UserError(f"--taken {path}", f"holds {unknown!r}, which is no id of the pool", "give rows of this pool")
+    return np.array([row[str(name)] for name in names], dtype=np.int64)
 
 
 def _chosen(table: Table, picks: list[Pick]) -> list[dict[str, Any]]:

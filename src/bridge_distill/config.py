@@ -136,10 +136,26 @@ class Score(Section):
 
 
 class Select(Section):
-    """Which training questions are worth paying for; ``options`` are the method's own (docs/selection.md)."""
+    """Which training questions are worth paying for; ``options`` are the method's own (docs/selection.md).
+
+    In several ``rounds`` (docs/rounds.md) the assistant is tuned after each and scores the pool anew; ``held_out``
+    questions of the pool are never chosen and test it. ``stop_below``, in percentage points a dollar, ends
+    buying where the next batch is predicted to bring less.
+    """
 
     method: str = "bridge"
     options: dict[str, Any] = {}
+    rounds: Positive = 1
+    held_out: Positive = 100
+    stop_below: Rate | None = None
+
+    @model_validator(mode="after")
+    def _rounds_to_stop(self) -> Select:
+        if self.stop_below is not None and self.rounds < 3:
+            raise ValueError(
+                f"stop_below needs at least 3 rounds, two to predict from and one to save ({self.rounds} set)"
+            )
+        return self
 
 
 class Price(Section):

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bridge_distill import artifacts, data, selection, teacher
+from bridge_distill import artifacts, data, rounds, selection, teacher
 from bridge_distill.config import Run
 from bridge_distill.engine.stage import RECORD, Stage
 from bridge_distill.models.bases import EMBEDDED
 from bridge_distill.models.runtime import gemm_rate
-from bridge_distill.pipeline import arm_scope, scorer, stages
+from bridge_distill.pipeline import arm_scope, learner_of, stages
 from bridge_distill.records import Question
 from bridge_distill.runfile import RunFile
 
@@ -37,8 +37,8 @@ def forecast(file: RunFile) -> dict[str, Any]:
     """
     run = file.run
     folder = run.runs / run.name
-    plan = stages(run, run.name)
-    plans = {name: stages(arm, arm_scope(run, name)) for name, arm in file.arms.items()}
+    plan = stages(run, run.name, run.assistant)
+    plans = {name: stages(arm, arm_scope(run, name), learner_of(file, arm)) for name, arm in file.arms.items()}
     with tempfile.TemporaryDirectory() as spare, _without_collector():
         pools = _Pools(Path(spare))
         return {
@@ -83,7 +83,8 @@ class _Pools:
 
 def _bought(plan: Sequence[Stage]) -> list[Mapping[str, Any]]:
     """What decides which replies a run buys."""
-    return [stage.settings for stage in plan if stage.name in ("data", "score", "select", "teach")]
+    last = [stage.name for stage in plan].index("teach")
+    return [stage.settings for stage in plan[: last + 1]]
 
 
 def _forecast(run: Run, scope: str, plan: Sequence[Stage], folder: Path, arms: int, pools: _Pools) -> dict[str, Any]:
@@ -175,14 +176,14 @@ def _asked(run: Run, pool: data.Pool, folder: Path, done: list[str]) -> tuple[Se
         wanted = {choice.question_id for choice in chosen}
         by_id = {question.id: question for question in pool if question.id in wanted}
         return [by_id[choice.question_id] for choice in chosen], "those chosen"
-    queries = teacher.most_queries(run.budget, pool.size)
-    affordable = pool.size if queries is None else max(1, queries // run.teacher.samples)
-    return min(affordable, pool.size), "not chosen yet, so expected as the average and bounded by the longest"
+    return min(
+        rounds.affordable(run, pool.size), pool.size
+    ), "not chosen yet, so expected as the average and bounded by the longest"
 
 
 def _seconds(run: Run, pool: data.Pool, paid: int, done: list[str], arms: int) -> float | None:
     """Rough seconds of the stages to come: operations over the GEMM rate measured now; arms count like a student."""
-    reader, _ = scorer(run)
+    reader, _ = rounds.scorer(run)
     names = {reader, run.student.base, *([run.assistant.base] if run.assistant else [])}
     if not names <= EMBEDDED.keys():
         return None
@@ -203,14 +204,29 @@ def _seconds(run: Run, pool: data.Pool, paid: int, done: list[str], arms: int) -
         helper = size[run.assistant.base]
         work["assistant"] = 6 * helper * run.assistant.epochs * paid * (prompt + reply) / TRAINING_SHARE
         work["tutor"] = 2 * helper * pool.size * run.tutor.samples * (prompt + reply) / WRITING_SHARE
-        work["evaluate/assistant"] = 2 * helper * pool.test * (prompt + reply) / WRITING_SHARE
+        answer = 2 * helper * (prompt + reply) / WRITING_SHARE
+        work["evaluate/assistant"] = answer * pool.test
+        work |= _in_rounds(run, work, answer * run.select.held_out)
     left = sum(operations for stage, operations in work.items() if stage not in done)
     return round(left / gemm_rate(), 1)
 
 
+def _in_rounds(run: Run, work: Mapping[str, float], test: float) -> dict[str, float]:
+    """Operations that several rounds add to one: scoring again, tuning on what is there, and a held-out test each."""
+    last = run.select.rounds
+    added: dict[str, float] = {}
+    for number in range(1, last):
+        added[f"round-{number + 1}/score"] = work["score"]
+        added[f"round-{number}/assistant"] = work["assistant"] * number / last
+        added[f"round-{number}/held-out"] = test
+    return added | ({"held-out": test} if last > 1 else {})
+
+
 def _disk(run: Run) -> int | None:
     """Bytes at the most: models at 4 bytes a weight, and two checkpoints of weights and two moments each."""
-    bases = [run.student.base, *([run.assistant.base] if run.assistant else [])]
+    helpers = [run.assistant.base] if run.assistant else []
+    bases = [run.student.base, *helpers]
     if not set(bases) <= EMBEDDED.keys():
         return None
-    return sum(4 * EMBEDDED[base].parameters * (1 + 2 * 3) for base in bases)
+    of_rounds = sum(4 * EMBEDDED[base].parameters * (run.select.rounds - 1) for base in helpers)
+    return of_rounds + sum(4 * EMBEDDED[base].parameters * (1 + 2 * 3) for base in bases)

@@ -1,4 +1,7 @@
-"""The whole flow on one screen: a run file becomes stages, in order, for the run and for each arm."""
+"""The whole flow on one screen: a run file becomes stages, in order, for the run and for each arm.
+
+Score, select, teach and assistant, which a budget may be spent in several rounds of, stand in ``rounds``.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bridge_distill import artifacts, assistant, data, evaluation, selection, student, teacher
+from bridge_distill import artifacts, assistant, data, evaluation, rounds, selection, student, teacher
 from bridge_distill.answers import answer_forms
-from bridge_distill.config import Run
+from bridge_distill.config import Assistant, Run, Tutor
 from bridge_distill.engine.stage import RECORD, Runner, Stage, lock, write_json
 from bridge_distill.errors import UserError, nearest
 from bridge_distill.models.adapters import adapters
@@ -16,8 +19,11 @@ from bridge_distill.models.bases import base_digest, check_base
 from bridge_distill.runfile import RunFile
 
 
-def stages(run: Run, scope: str) -> list[Stage]:
-    """Every stage of a run, in order, with what decides its output; ``scope`` is whom the ledger charges."""
+def stages(run: Run, scope: str, learner: Assistant | None) -> list[Stage]:
+    """Every stage of a run, in order, with what decides its output; ``scope`` is whom the ledger charges.
+
+    ``learner`` is the assistant that rounds of buying tune, of an arm without one that of the run.
+    """
     seed, compute = run.seed, run.compute
     made = [
         Stage(
@@ -26,40 +32,11 @@ def stages(run: Run, scope: str) -> list[Stage]:
             (),
             lambda at: data.freeze(run.data, at.folder),
         ),
-        Stage(
-            "score",
-            {
-                "score": run.score.identity(),
-                "base": base_digest(*scorer(run)),
-                "embedder": selection.embedder_digest(run.score.embedder),
-                "seed": seed,
-            },
-            ("data",),
-            lambda at: selection.score(run.score, *scorer(run), at["data"], at.folder, at.scratch, compute, seed),
-        ),
-        Stage(
-            "select",
-            {
-                "select": selection.identity(run.select),
-                "queries": run.budget.queries,
-                "samples": run.teacher.samples,
-                "seed": seed,
-            },
-            ("data", "score"),
-            lambda at: selection.choose(
-                run.select, affordable(run, at["data"]), at["data"], at["score"], at.folder, seed, compute.threads
-            ),
-        ),
-        Stage(
-            "teach",
-            {"teacher": run.teacher.identity(), "budget": run.budget.identity()},
-            ("data", "select"),
-            lambda at: teacher.teach(run.teacher, run.budget, scope, at["data"], at["select"], _store(run), at.folder),
-        ),
+        *rounds.buying(run, scope, learner),
     ]
     learns_from = ["teach"]
     if run.assistant is not None and run.tutor is not None:
-        made += _assistant_stages(run)
+        made += [*rounds.tuning(run, run.assistant), _tutoring(run, run.tutor)]
         learns_from.append("tutor")
     made.append(
         Stage(
@@ -76,28 +53,13 @@ def stages(run: Run, scope: str) -> list[Stage]:
     ]
 
 
-def _assistant_stages(run: Run) -> list[Stage]:
-    learner, explainer = run.assistant, run.tutor
-    assert learner is not None
-    assert explainer is not None
-    return [
-        Stage(
-            "assistant",
-            {"assistant": learner.identity(), "base": base_digest(learner.base, "assistant.base"), "seed": run.seed},
-            ("data", "teach"),
-            lambda at: assistant.apprentice(
-                learner, at["data"], at["teach"], at.folder, at.scratch, run.compute, run.seed
-            ),
-        ),
-        Stage(
-            "tutor",
-            {"tutor": explainer.identity(), "seed": run.seed},
-            ("data", "assistant"),
-            lambda at: assistant.tutor(
-                explainer, at["data"], at["assistant"], at.folder, at.scratch, run.compute, run.seed
-            ),
-        ),
-    ]
+def _tutoring(run: Run, tutor: Tutor) -> Stage:
+    return Stage(
+        "tutor",
+        {"tutor": tutor.identity(), "seed": run.seed},
+        ("data", "assistant"),
+        lambda at: assistant.tutor(tutor, at["data"], at["assistant"], at.folder, at.scratch, run.compute, run.seed),
+    )
 
 
 def _evaluation(run: Run, name: str) -> Stage:
@@ -108,7 +70,13 @@ def _evaluation(run: Run, name: str) -> Stage:
             {**settings, "base": base_digest(run.student.base, "student.base")},
             ("data",),
             lambda at: evaluation.grade(
-                run.evaluate, name, run.student.base, at["data"], at.folder, at.scratch, run.compute
+                run.evaluate,
+                name,
+                run.student.base,
+                artifacts.test_questions(at["data"]),
+                at.folder,
+                at.scratch,
+                run.compute,
             ),
         )
     return Stage(
@@ -116,7 +84,13 @@ def _evaluation(run: Run, name: str) -> Stage:
         settings,
         ("data", name),
         lambda at: evaluation.grade(
-            run.evaluate, name, str(at[name] / artifacts.MODEL), at["data"], at.folder, at.scratch, run.compute
+            run.evaluate,
+            name,
+            str(at[name] / artifacts.MODEL),
+            artifacts.test_questions(at["data"]),
+            at.folder,
+            at.scratch,
+            run.compute,
         ),
     )
 
@@ -128,7 +102,7 @@ def check(run: Run, with_key: bool) -> None:
     selection.check_score(run.score)
     selection.check(run.select)
     teacher.check(run.teacher, run.budget, with_key)
-    check_base(*scorer(run))
+    check_base(*rounds.scorer(run))
     check_base(run.student.base, "student.base")
     if run.assistant is not None:
         check_base(run.assistant.base, "assistant.base")
@@ -143,7 +117,8 @@ def execute(file: RunFile, rebuild: list[str], until: str | None, command: str) 
     folder = run.runs / run.name
     for each in (run, *file.arms.values()):
         check(each, with_key=not (folder / "teach" / RECORD).exists())
-    plan = stages(run, run.name)
+    plan = stages(run, run.name, run.assistant)
+    arm_plans = {name: stages(arm, arm_scope(run, name), learner_of(file, arm)) for name, arm in file.arms.items()}
     names = [stage.name for stage in plan]
     _check_stages(names, rebuild, until)
     made: dict[str, Path] = {}
@@ -156,8 +131,7 @@ def execute(file: RunFile, rebuild: list[str], until: str | None, command: str) 
         note()
         runner = Runner(folder, rebuild, run.seed)
         _run_stages(runner, plan, folder, until, {}, made, note)
-        for name, arm in file.arms.items():
-            arm_plan = stages(arm, arm_scope(run, name))
+        for name, arm_plan in arm_plans.items():
             _run_stages(runner, arm_plan, folder / "arms" / name, until, made, arms[name], note)
     return folder
 
@@ -165,6 +139,11 @@ def execute(file: RunFile, rebuild: list[str], until: str | None, command: str) 
 def arm_scope(run: Run, arm: str) -> str:
     """Whom the ledger charges for what only an arm buys: an arm has the budget that its settings say."""
     return f"{run.name}/{arm}"
+
+
+def learner_of(file: RunFile, arm: Run) -> Assistant | None:
+    """The assistant that an arm's rounds tune: its own, else the run's, so that an arm without shares the replies."""
+    return arm.assistant or file.run.assistant
 
 
 def _check_stages(names: list[str], rebuild: list[str], until: str | None) -> None:
@@ -212,22 +191,3 @@ def _description(
         "stages": relative(made),
         "arms": {name: relative(found) for name, found in arms.items()},
     }
-
-
-def scorer(run: Run) -> tuple[str, str]:
-    """The base that scores the pool, the assistant before it is tuned, and the setting that names it."""
-    if run.score.base is not None:
-        return run.score.base, "score.base"
-    return (run.assistant.base, "assistant.base") if run.assistant is not None else (run.student.base, "student.base")
-
-
-def affordable(run: Run, data_folder: Path) -> int:
-    """How many questions the cap on queries pays for; the whole pool where there is none."""
-    pool = len(artifacts.train_questions(data_folder))
-    queries = teacher.most_queries(run.budget, pool)
-    return pool if queries is None else max(1, queries // run.teacher.samples)
-
-
-def _store(run: Run) -> Path:
-    assert run.store is not None  # the run file's reader filled it in
-    return run.store

@@ -11,7 +11,7 @@ from bridge_distill.errors import UserError
 
 
 def status_of(run: Path) -> dict[str, Any]:
-    """Stages of a run and its arms, each ``done`` (with seconds and figures), ``unfinished`` or ``waiting``."""
+    """Stages of a run and its arms, ``done`` (with seconds and figures), ``skipped``, ``unfinished`` or ``waiting``."""
     try:
         description = json.loads((run / "run.json").read_text())
     except (OSError, ValueError):
@@ -42,13 +42,15 @@ def _row(run: Path, arm: str, stage: str, folder: Path) -> dict[str, Any]:
     row: dict[str, Any] = {"stage": stage, "arm": arm, "folder": folder.relative_to(run).as_posix()}
     if (folder / RECORD).exists():
         record = read_record(folder)
+        if "skipped" in record:
+            return {**row, "state": "skipped", "reason": record["skipped"]}
         return {**row, "state": "done", "seconds": record["seconds"], "figures": record["figures"]}
     return {**row, "state": "unfinished" if (folder / PENDING).exists() else "waiting"}
 
 
 def _details(row: dict[str, Any]) -> str:
     if row["state"] != "done":
-        return ""
+        return str(row.get("reason", ""))
     shown = {key: value for key, value in row["figures"].items() if isinstance(value, int | float | str)}
     figures = ", ".join(
         f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}" for key, value in shown.items()

@@ -47,12 +47,16 @@ class Bench:
 
 @dataclass(frozen=True)
 class Stage:
-    """``settings`` (plain JSON) and the named ``inputs`` decide the output; ``work`` makes it, returns figures."""
+    """``settings`` (plain JSON) and the named ``inputs`` decide the output; ``work`` makes it, returns figures.
+
+    ``skip`` may say why there is nothing to do: then the stage is done, and its folder holds only its record.
+    """
 
     name: str
     settings: dict[str, Any]
     inputs: tuple[str, ...]
     work: Callable[[Bench], dict[str, Any]]
+    skip: Callable[[Bench], str | None] = lambda bench: None
 
 
 class Runner:
@@ -107,7 +111,9 @@ class Runner:
         say(f"{self._label(folder)}: working")
         started = time.monotonic()
         with peak_memory() as peak, _naming_a_full_disk(folder):
-            figures = stage.work(Bench(folder, {name: made[name] for name in stage.inputs}))
+            bench = Bench(folder, {name: made[name] for name in stage.inputs})
+            reason = stage.skip(bench)
+            figures = stage.work(bench) if reason is None else {}
         outputs = digest_folder(folder)
         record = {
             "stage": stage.name,
@@ -123,11 +129,15 @@ class Runner:
             "commit": _commit(),
             "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "figures": figures,
+            **({} if reason is None else {"skipped": reason}),
         }
         write_json(folder / RECORD, record)
         shutil.rmtree(folder / SCRATCH)
         (folder / PENDING).unlink()
-        say(f"{self._label(folder)}: done in {record['seconds']:.0f} s")
+        say(
+            f"{self._label(folder)}: "
+            + (f"done in {record['seconds']:.0f} s" if reason is None else f"skipped, {reason}")
+        )
 
     def _prepare(self, folder: Path, print_: str) -> None:
         """Keep the unfinished work of the same settings; clear that of others (nothing paid lies here)."""
@@ -170,6 +180,12 @@ def read_record(folder: Path) -> dict[str, Any]:
         return record
     except (OSError, ValueError) as error:
         raise UserError(str(path), f"cannot be read ({error})", f"delete {folder} to make it anew") from error
+
+
+def skipped(folder: Path) -> str | None:
+    """Why a finished stage was skipped; None where it was not."""
+    reason: str | None = read_record(folder).get("skipped")
+    return reason
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""Greedy answers, one parser for every model, a verdict for each test question."""
+"""Greedy answers, one parser for every model, a verdict for each question."""
 
 from __future__ import annotations
 
@@ -18,10 +18,15 @@ from bridge_distill.records import Question, Verdict
 
 
 def grade(
-    settings: Evaluate, name: str, model: str, data: Path, folder: Path, scratch: Path, compute: Compute
+    settings: Evaluate,
+    name: str,
+    model: str,
+    questions: Sequence[Question],
+    folder: Path,
+    scratch: Path,
+    compute: Compute,
 ) -> dict[str, Any]:
-    """Write a ``Verdict`` for each test question; ``model`` is a base's name or a model folder. Returns figures."""
-    questions = artifacts.test_questions(data)
+    """Write a ``Verdict`` for each question; ``model`` is a base's name or a model folder. Returns figures."""
     loaded = load(model, compute, f"evaluate.models ({name})")
     with progress(f"testing the {name}", len(questions)) as tick:
 

@@ -38,7 +38,7 @@ def bill(run: RunFolder, arm: str | None = None) -> dict[str, Any]:
         "paid": _used([reply for reply in replies if not reply.stored]),
         # Earlier runs paid for these: they are no part of this run's usd, but of what its replies cost.
         "usd_from_store": f"{Decimal(stored).scaleb(-6):f}",
-        **(_against_plan(figures, figures["planned"]) if figures.get("planned") else {}),
+        **(_against_plan(figures, _plan(run, arm)) if figures.get("planned") else {}),
     }
 
 
@@ -49,6 +49,42 @@ def _used(replies: Sequence[Reply]) -> dict[str, int]:
         "input_tokens": sum(reply.input_tokens for reply in replies),
         "output_tokens": sum(reply.output_tokens for reply in replies),
     }
+
+
+def _plan(run: RunFolder, arm: str | None) -> dict[str, Any]:
+    """The plan of the last purchase; in several rounds, what all of their plans come to, from before the first."""
+    teaching = [stage for stage in run.stages(arm) if stage.split("/")[-1] == "teach"]
+    plans: list[dict[str, Any]] = []
+    for stage in teaching:
+        planned = run.figures(stage, arm).get("planned")
+        # Where nothing was left to buy, the last purchase is that of the round before, with its plan.
+        if planned and planned not in plans:
+            plans.append(planned)
+    first, last = plans[0], plans[-1]
+    modes = [plan["modes"][plan["mode"]] for plan in plans]
+    summed = {
+        "requests": sum(mode["requests"] for mode in modes),
+        "expected": _sum([mode["expected"] for mode in modes]),
+        "worst": _bound(_sum([mode["worst"] for mode in modes]), last["caps"]["run"], first["spent"]["run"]),
+    }
+    start = {key: first[key] for key in ("spent", "from_store", "replies_seen")}
+    return {**last, **start, "modes": {**last["modes"], last["mode"]: {**modes[-1], **summed}}}
+
+
+def _sum(spends: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Counts added as whole numbers, money as exact dollars."""
+    total = {unit: sum((Decimal(str(spend[unit])) for spend in spends), Decimal(0)) for unit in UNITS}
+    return {unit: _plain(unit, value) for unit, value in total.items()}
+
+
+def _bound(worst: dict[str, Any], caps: dict[str, Any], spent: dict[str, Any]) -> dict[str, Any]:
+    """No more than the caps left before the first purchase, whatever the worst cases come to."""
+    left = {unit: Decimal(str(caps[unit])) - Decimal(str(spent[unit])) for unit in UNITS if caps[unit] is not None}
+    return worst | {unit: _plain(unit, min(Decimal(str(worst[unit])), cap)) for unit, cap in left.items()}
+
+
+def _plain(unit: str, value: Decimal) -> str | int:
+    return f"{value:f}" if unit == "usd" else int(value)
 
 
 def _against_plan(figures: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
@@ -62,5 +98,5 @@ def _against_plan(figures: dict[str, Any], plan: dict[str, Any]) -> dict[str, An
             **{key: mode[key] for key in MODE},
             "caps": caps,
         },
-        "charged": {unit: f"{value:f}" if unit == "usd" else int(value) for unit, value in charged.items()},
+        "charged": {unit: _plain(unit, value) for unit, value in charged.items()},
     }

@@ -61,7 +61,7 @@ def accuracy(models: Sequence[Graded], scores: dict[str, Any], majority: float |
         figure.add_annotation(
             x=100 * majority, y=1, yref="paper", yanchor="bottom", xanchor=anchor, text=note, showarrow=False
         )
-    return _json(figure, top=34, right=30)
+    return as_json(figure, top=34, right=30)
 
 
 def of_pool(pool: Pool) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def coverage(pool: Pool) -> dict[str, Any]:
         yaxis=hidden,
         hovermode="closest",
     )
-    return _json(figure, top=40)
+    return as_json(figure, top=40)
 
 
 def difficulty(pool: Pool) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def difficulty(pool: Pool) -> dict[str, Any]:
         yaxis={"title": {"text": "share of questions"}, "ticksuffix": "%", "fixedrange": True},
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
     )
-    return _json(figure, top=40)
+    return as_json(figure, top=40)
 
 
 def reach(found: Reach) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def reach(found: Reach) -> dict[str, Any]:
         yaxis={"title": {"text": "share of the pool"}, "ticksuffix": "%", "range": [0, 102], "fixedrange": True},
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
     )
-    return _json(figure, top=40)
+    return as_json(figure, top=40)
 
 
 def funnel(rationales: dict[str, Any]) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def funnel(rationales: dict[str, Any]) -> dict[str, Any]:
     counts = {"fixedrange": True, "tickangle": 0, "nticks": 5, "rangemode": "tozero"}
     figure.update_layout(height=70 + 16 * lines + 18 * rows, showlegend=False, barmode="overlay", xaxis=counts)
     figure.update_yaxes(autorange="reversed", fixedrange=True)
-    return _json(figure, right=44)
+    return as_json(figure, right=44)
 
 
 def losses(curves: dict[str, Sequence[Sequence[float]]]) -> dict[str, Any]:
@@ -192,7 +192,7 @@ def losses(curves: dict[str, Sequence[Sequence[float]]]) -> dict[str, Any]:
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
         hovermode="x unified",
     )
-    return _json(figure, top=40)
+    return as_json(figure, top=40)
 
 
 def _cloud(go: Any, pool: Pool, rows: Any, chosen: bool) -> Any:
@@ -225,7 +225,8 @@ def _label(text: str, width: int = 22) -> str:
     return "<br>".join(html.escape(line) for line in textwrap.wrap(text, width)) or " "
 
 
-def _json(figure: Any, top: int = 12, right: int = 12) -> dict[str, Any]:
+def as_json(figure: Any, top: int = 12, right: int = 12) -> dict[str, Any]:
+    """A figure as plotly JSON, with the margins and type that all of them have."""
     figure.update_layout(template="none", margin={"l": 8, "r": right, "t": top, "b": 8}, font={"size": 13})
     figure.update_xaxes(automargin=True)
     figure.update_yaxes(automargin=True)

@@ -15,6 +15,7 @@ from bridge_distill import artifacts
 from bridge_distill.records import Rationale
 from bridge_distill.report.bill import bill
 from bridge_distill.report.folder import Graded, RunFolder, arm_key, graded, open_run, write_text
+from bridge_distill.report.rounds import latest_curve
 from bridge_distill.statistics import interval, minimum_detectable, paired_difference
 
 COUNTS = ("train", "test", "rejected", "beyond_limit")
@@ -45,6 +46,7 @@ def summarise(run_folder: Path) -> dict[str, Any]:
         "differences": _differences(models),
         "chosen": _chosen(run),
         "teacher": bill(run),
+        "rounds": latest_curve(run),
         "rationales": _rationales(run),
         "assistant": _training(run, "assistant"),
         "student": _training(run, "student"),
@@ -124,6 +126,7 @@ def _arm(run: RunFolder, arm: str) -> dict[str, Any]:
         "assistant": "assistant" in run.stages(arm),
         "chosen": _chosen(run, arm),
         "teacher": bill(run, arm),
+        "rounds": latest_curve(run, arm),
         "rationales": _rationales(run, arm),
         "student": _training(run, "student", arm),
     }

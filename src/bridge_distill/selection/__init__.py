@@ -3,6 +3,20 @@
 from bridge_distill.selection.choose import check, choose, identity
 from bridge_distill.selection.contract import selectors
 from bridge_distill.selection.measure import embedder_digest
+from bridge_distill.selection.rounds import Round, bought, held_out, share
 from bridge_distill.selection.score import check_score, score, written_tokens
 
-__all__ = ["check", "check_score", "choose", "embedder_digest", "identity", "score", "selectors", "written_tokens"]
+__all__ = [
+    "Round",
+    "bought",
+    "check",
+    "check_score",
+    "choose",
+    "embedder_digest",
+    "held_out",
+    "identity",
+    "score",
+    "selectors",
+    "share",
+    "written_tokens",
+]

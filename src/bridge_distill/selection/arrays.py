@@ -26,15 +26,17 @@ def select(
     signals: Mapping[str, NDArray[Any]] | None = None,
     target: Floats | None = None,
     weighted: Floats | None = None,
+    taken: NDArray[np.integer[Any]] | Sequence[int] = (),
     seed: int = 0,
     threads: int | None = None,
 ) -> NDArray[np.int64]:
-    """Row numbers of the ``budget`` rows to choose, most wanted first, shape (min(budget, n),).
+    """Row numbers of the ``budget`` rows to choose, most wanted first, shape (min(budget, n - taken),).
 
     ``embeddings`` (n, width) is float16 or float32, a memory map included, and is not changed; ``difficulty``
     (n,) lies in 0..1, None where unknown. ``ids`` (n,) decide ties and make the choice independent of
-    the order of rows; without them row numbers do. ``docs/selection.md`` describes methods and options, and what
-    each needs. Raises ``bridge_distill.errors.UserError`` in one sentence for anything that does not fit.
+    the order of rows; without them row numbers do. ``taken`` are rows that were chosen earlier, in order of
+    choosing: they count as covered and are not chosen again. ``docs/selection.md`` describes methods and
+    options, and what each needs. Raises ``bridge_distill.errors.UserError`` in one sentence for what does not fit.
     """
     n = _length(embeddings, difficulty, ids, domains)
     pool = Pool(
@@ -45,6 +47,7 @@ def select(
         {name: np.asarray(column, dtype=np.float64) for name, column in (signals or {}).items()},
         None if target is None else np.asarray(target),
         None if weighted is None else np.asarray(weighted),
+        np.asarray(taken) if len(taken) else np.empty(0, dtype=np.int64),
     )
     selector = make_selector(method, options or {}, seed, threads or usable_threads())
     check_needs(method, pool.known)

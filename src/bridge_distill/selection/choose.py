@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ from bridge_distill import artifacts
 from bridge_distill.config import Select
 from bridge_distill.engine.rows import write_rows
 from bridge_distill.records import Choice
-from bridge_distill.selection.contract import Pool
+from bridge_distill.selection.contract import Pick, Pool, Selector
 from bridge_distill.selection.parallel import usable_threads
 from bridge_distill.selection.ranking import check_needs, make_selector, rank, settings_of
+from bridge_distill.selection.rounds import Round
+
+HELD_OUT = "held out, to test the assistant of each round"
 
 
 def check(settings: Select) -> None:
@@ -29,24 +33,56 @@ def identity(settings: Select) -> dict[str, Any]:
 
 
 def choose(
-    settings: Select, count: int, data: Path, score: Path, folder: Path, seed: int, threads: int | None = None
+    settings: Select,
+    count: int,
+    data: Path,
+    score: Path,
+    folder: Path,
+    seed: int,
+    threads: int | None = None,
+    round_: Round | None = None,
 ) -> dict[str, Any]:
-    """Write a ``Choice`` for each training question, ``count`` of them chosen and ranked; returns figures."""
+    """Write a ``Choice`` for each training question, ``count`` of them chosen and ranked; returns figures.
+
+    In a round of several, what earlier ones bought ranks first and is not chosen again; ``count`` more are chosen,
+    maybe none.
+    """
     selector = make_selector(settings.method, settings.options, seed, threads or usable_threads())
     pool = _read_pool(data, score)
-    picks = rank(selector, pool, count)
     ids = [str(name) for name in pool.ids]
-    left = f"not among the first {len(picks)} of {settings.method}"
-    choices = [Choice(name, False, None, None, left) for name in ids]
-    for place, pick in enumerate(picks):
-        choices[pick.index] = Choice(ids[pick.index], True, place, pick.gain, pick.reason)
-    write_rows(folder / artifacts.CHOICES, Choice, choices)
+    bought = [] if round_ is None else list(round_.bought)
+    picks = _new(selector, pool, count, round_)
+    left = f"not among the first {len(bought) + len(picks)} of {settings.method}"
+    choices = {name: Choice(name, False, None, None, left) for name in ids}
+    if round_ is not None:
+        choices |= {name: replace(choices[name], reason=HELD_OUT) for name in round_.held_out}
+    for rank_, choice in enumerate(bought):
+        choices[choice.question_id] = replace(choice, rank=rank_)
+    when = "" if round_ is None else f"round {round_.number}: "
+    for rank_, pick in enumerate(picks, start=len(bought)):
+        choices[ids[pick.index]] = Choice(ids[pick.index], True, rank_, pick.gain, when + pick.reason)
+    write_rows(folder / artifacts.CHOICES, Choice, choices.values())
+    chosen = [row for row, name in enumerate(ids) if choices[name].chosen]
     return {
         "pool": len(pool),
-        "chosen": len(picks),
+        "chosen": len(chosen),
         "method": settings.method,
-        "mean_difficulty_of_chosen": float(np.mean([pool.hardness[pick.index] for pick in picks])),
+        "mean_difficulty_of_chosen": float(np.mean(pool.hardness[chosen])),
+        **({} if round_ is None else {"new": len(picks)}),
     }
+
+
+def _new(selector: Selector[Any], pool: Pool, count: int, round_: Round | None) -> list[Pick]:
+    """What to choose beside what is bought, of what is not held out."""
+    if round_ is None:
+        return rank(selector, pool, count)
+    if count < 1:
+        return []
+    row = {str(name): at for at, name in enumerate(pool.ids)}
+    taken = np.array([row[choice.question_id] for choice in round_.bought], dtype=np.int64)
+    free = np.array([at for name, at in row.items() if name not in round_.held_out], dtype=np.int64)
+    picks = rank(selector, replace(pool, taken=taken).part(free), count)
+    return [replace(pick, index=int(free[pick.index])) for pick in picks]
 
 
 def _read_pool(data: Path, score: Path) -> Pool:

@@ -25,7 +25,8 @@ class Pool:
     ``embeddings`` (n, width) and ``weighted``, their position-weighted version, are float16 or float32 and may
     be memory maps; ``difficulty`` (n,) lies in 0..1; ``signals`` are more columns (n,) by name, NaN where a
     question has none; ``target`` (m, width) are embeddings of questions like those that are to be answered well,
-    in the space of ``weighted`` where that is given. None means unknown.
+    in the space of ``weighted`` where that is given. None means unknown. ``taken`` are rows that were
+    chosen earlier, in order of choosing: they are covered already and never chosen again.
     """
 
     ids: Sequence[str] | Sequence[int]
@@ -58,6 +59,28 @@ class Pool:
         """The difficulty, or 0.5 for every question where it is unknown."""
         return np.full(len(self), 0.5) if self.difficulty is None else self.difficulty
 
+    @property
+    def is_taken(self) -> NDArray[np.bool_]:
+        """Whether each question was chosen earlier, shape (n,)."""
+        found = np.zeros(len(self), dtype=np.bool_)
+        found[self.taken] = True
+        return found
+
+    def part(self, rows: NDArray[np.int64]) -> Pool:
+        """Some rows alone, in that order; they must hold those that are taken."""
+        place = np.full(len(self), -1, dtype=np.int64)
+        place[rows] = np.arange(len(rows))
+        return Pool(
+            [self.ids[row] for row in rows],
+            None if self.embeddings is None else self.embeddings[rows],
+            None if self.difficulty is None else self.difficulty[rows],
+            None if self.domains is None else [self.domains[row] for row in rows],
+            {name: column[rows] for name, column in self.signals.items()},
+            self.target,
+            None if self.weighted is None else self.weighted[rows],
+            place[self.taken],
+        )
+
     def signal(self, name: str, place: str) -> NDArray[np.float64]:
         """A column by name, ``difficulty`` among them; ``place`` names the option that asks.
 
@@ -87,7 +110,7 @@ class Selector(ABC, Generic[Options]):
 
     ``options`` is the section that its options are validated against, ``needs`` what a pool must have for it
     (of embeddings, difficulty and target), ``prefix`` whether the choice for a smaller budget is the beginning
-    of that for a larger one.
+    of that for a larger one, and a choice given what is taken goes on where that ended.
     """
 
     options: ClassVar[type[Section]]
@@ -99,7 +122,7 @@ class Selector(ABC, Generic[Options]):
 
     @abstractmethod
     def choose(self, pool: Pool, count: int) -> list[Pick]:
-        """Exactly ``count`` picks (1 to the pool's size), most wanted first, no row twice; of equals the first id."""
+        """Exactly ``count`` picks (1 to as many as are not taken), most wanted first; of equals the first id."""
 
 
 selectors: Registry[type[Selector[Any]]] = Registry("selection method", "bridge_distill.selection.methods")

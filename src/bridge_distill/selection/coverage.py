@@ -18,6 +18,7 @@ from bridge_distill.selection.neighbours import ONE, Graph
 from bridge_distill.selection.parallel import blocks
 
 _SHORT_LIST = 4096
+_NOTHING = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -34,32 +35,54 @@ def whole(weights: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.rint(weights * ONE).astype(np.int64)
 
 
-def greedy(graph: Graph, weights: NDArray[np.int64], count: int) -> Covered:
+def greedy(graph: Graph, weights: NDArray[np.int64], count: int, taken: NDArray[np.int64] = _NOTHING) -> Covered:
     """Choose ``count`` candidates; of equal gains the first candidate. ``weights`` (n,) as ``whole`` makes them.
 
-    Cost: edges + count x (rows served x k); memory 6 bytes an edge, and 8 a candidate.
+    ``taken`` are candidates that cover from the start and are not chosen again. Cost: edges + (count + taken) x
+    (rows served x k); memory 6 bytes an edge, and 8 a candidate.
     """
-    from scipy.sparse import csr_array
-
-    n, k = graph.near.shape
-    edges = (graph.similarity.ravel(), graph.near.ravel(), np.arange(0, n * k + 1, k))
-    served_by = csr_array(edges, shape=(n, graph.candidates)).tocsc()
-    covered = np.zeros(n, dtype=np.uint16)
-    gains = first_gains(graph, weights)
+    cover = _Cover(graph, weights)
+    for earlier in taken:
+        cover.place(int(earlier))
     order, gained, served = (np.zeros(count, dtype=np.int64) for _ in range(3))
-    short = _ShortList(gains)
+    short = _ShortList(cover.gains)
     for turn in range(count):
         chosen = short.best()
-        order[turn], gained[turn] = chosen, gains[chosen]
-        reach = slice(served_by.indptr[chosen], served_by.indptr[chosen + 1])
-        rows, offered = served_by.indices[reach], served_by.data[reach]
-        nearer = offered > covered[rows]
-        rows, offered = rows[nearer], offered[nearer]
-        served[turn] = len(rows)
-        _take_off(gains, graph, rows, covered[rows], offered, weights)
-        covered[rows] = offered
-        gains[chosen] = -1
+        order[turn], gained[turn] = chosen, cover.gains[chosen]
+        served[turn] = cover.place(chosen)
     return Covered(order, gained / float(ONE) ** 2, served)
+
+
+class _Cover:
+    """How well each row is covered so far, and what each candidate would add; -1 for one that is placed."""
+
+    def __init__(self, graph: Graph, weights: NDArray[np.int64]) -> None:
+        from scipy.sparse import csr_array
+
+        n, k = graph.near.shape
+        edges = (graph.similarity.ravel(), graph.near.ravel(), np.arange(0, n * k + 1, k))
+        self._served_by = csr_array(edges, shape=(n, graph.candidates)).tocsc()
+        self._graph, self._weights = graph, weights
+        self._covered = np.zeros(n, dtype=np.uint16)
+        self.gains = first_gains(graph, weights)
+
+    def place(self, candidate: int) -> int:
+        """Let a candidate cover what it can; returns how many rows it serves better than all before."""
+        reach = slice(self._served_by.indptr[candidate], self._served_by.indptr[candidate + 1])
+        rows, offered = self._served_by.indices[reach], self._served_by.data[reach]
+        nearer = offered > self._covered[rows]
+        rows, offered = rows[nearer], offered[nearer]
+        self._take_off(rows, offered)
+        self._covered[rows] = offered
+        self.gains[candidate] = -1
+        return len(rows)
+
+    def _take_off(self, rows: NDArray[np.int32], new: NDArray[np.uint16]) -> None:
+        """What each candidate offered ``rows`` up to ``new`` is no gain any more."""
+        low = self._covered[rows][:, None].astype(np.int64)
+        lost = np.clip(self._graph.similarity[rows], low, new[:, None]) - low
+        worth = lost * self._weights[rows, None]
+        np.subtract.at(self.gains, self._graph.near[rows].ravel(), worth.ravel())
 
 
 def first_gains(graph: Graph, weights: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -70,20 +93,6 @@ def first_gains(graph: Graph, weights: NDArray[np.int64]) -> NDArray[np.int64]:
         worth = (graph.similarity[rows] * weights[rows, None]).ravel()
         gains += np.bincount(graph.near[rows].ravel(), worth, graph.candidates).astype(np.int64)
     return gains
-
-
-def _take_off(
-    gains: NDArray[np.int64],
-    graph: Graph,
-    rows: NDArray[np.int32],
-    old: NDArray[np.uint16],
-    new: NDArray[np.uint16],
-    weights: NDArray[np.int64],
-) -> None:
-    """What each candidate offered ``rows`` between ``old`` and ``new`` is no gain any more."""
-    low = old[:, None].astype(np.int64)
-    lost = np.clip(graph.similarity[rows], low, new[:, None]) - low
-    np.subtract.at(gains, graph.near[rows].ravel(), (lost * weights[rows, None]).ravel())
 
 
 class _ShortList:

@@ -18,13 +18,20 @@ from bridge_distill.selection.neighbours import Search
 from bridge_distill.selection.vectors import Directions
 
 JUDGES = 200_000
+_NOTHING = np.empty(0, dtype=np.int64)
 
 
 def partitioned(
-    directions: Directions, weights: NDArray[np.int64], count: int, parts: int, search: Search
+    directions: Directions,
+    weights: NDArray[np.int64],
+    count: int,
+    parts: int,
+    search: Search,
+    taken: NDArray[np.int64] = _NOTHING,
 ) -> tuple[Covered, int]:
     """Choose ``count`` rows as ``greedy`` does, holding one part of the pool at a time; also how many rows judged.
 
+    Rows that are ``taken`` cover from the start, beside every part.
     Cost: a graph of the judges to each part; memory: the rows of a part and 12 bytes an edge of the judges. The
     choice for a smaller budget need not be the beginning of that for a larger one.
     """
@@ -33,12 +40,14 @@ def partitioned(
     judges = np.arange(n) if n <= JUDGES else np.sort(draw.choice(n, JUDGES, replace=False))
 
     def cover(candidates: NDArray[np.int64]) -> Covered:
-        graph = search.graph(directions, judges, candidates)
-        found = greedy(graph, weights[judges], min(count, len(candidates)))
-        return Covered(candidates[found.order], found.gains, found.served)
+        beside = np.union1d(candidates, taken)
+        graph = search.graph(directions, judges, beside)
+        found = greedy(graph, weights[judges], min(count, len(candidates)), np.searchsorted(beside, taken))
+        return Covered(beside[found.order], found.gains, found.served)
 
-    cuts = np.array_split(draw.permutation(n), min(parts, n))
-    offers = [np.sort(cover(np.sort(part)).order) for part in cuts]
-    union = np.sort(np.concatenate(offers))
-    answers = [cover(union), *(cover(offer) for offer in offers if len(offer) >= count)]
+    free = draw.permutation(n)
+    free = free[~np.isin(free, taken)]
+    cuts = np.array_split(free, min(parts, len(free)))
+    offers = [cover(part).order for part in cuts]
+    answers = [cover(np.concatenate(offers)), *(cover(offer) for offer in offers if len(offer) >= count)]
     return max(answers, key=lambda answer: float(answer.gains.sum())), len(judges)

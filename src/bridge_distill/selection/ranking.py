@@ -44,7 +44,7 @@ def check_needs(method: str, known: frozenset[str]) -> None:
 
 
 def rank(selector: Selector[Any], pool: Pool, count: int) -> list[Pick]:
-    """Choose ``count`` rows of a pool in any order of ids. What is chosen does not depend on that order.
+    """Choose ``count`` rows, or all that are left, of a pool in any order of ids, which does not matter to the choice.
 
     Raises ``UserError`` for a pool that is empty, or holds values that are no numbers, or lengths that differ.
     """
@@ -52,8 +52,9 @@ def rank(selector: Selector[Any], pool: Pool, count: int) -> list[Pick]:
     if count < 1:
         raise UserError("budget", f"must be above 0 (got {count})", "choose at least one question")
     order = _ascending(pool.ids)
-    sorted_pool = pool if order is None else _in_order(pool, order)
-    picks = selector.choose(sorted_pool, min(count, len(pool)))
+    sorted_pool = pool if order is None else pool.part(order)
+    count = min(count, len(pool) - len(pool.taken))
+    picks = selector.choose(sorted_pool, count) if count else []
     if order is None:
         return picks
     return [Pick(int(order[pick.index]), pick.gain, pick.reason) for pick in picks]
@@ -77,6 +78,7 @@ def _check(pool: Pool) -> None:
         _check_difficulty(pool.difficulty, pool.ids)
     if pool.domains is not None and len(pool.domains) != n:
         raise UserError("domains", f"are {len(pool.domains)} for {n} questions", "give one a question")
+    _check_taken(pool.taken, n)
 
 
 def _check_matrix(name: str, matrix: Floats, ids: Sequence[object], like: Floats | None) -> None:
@@ -107,6 +109,16 @@ def _check_difficulty(difficulty: NDArray[np.float64], ids: Sequence[object]) ->
         raise UserError("difficulty", "is outside 0..1", "scale it, for example to the rank over the pool's size")
 
 
+def _check_taken(taken: NDArray[np.int64], n: int) -> None:
+    if taken.ndim != 1 or (len(taken) and not np.issubdtype(taken.dtype, np.integer)):
+        raise UserError("taken", f"has shape {taken.shape} of {taken.dtype}", "give a list of row numbers")
+    outside = taken[(taken < 0) | (taken >= n)]
+    if len(outside):
+        raise UserError("taken", f"holds {outside[0]}, which is no row of {n}", "give row numbers from 0")
+    if len(np.unique(taken)) < len(taken):
+        raise UserError("taken", "holds a row twice", "give every row once")
+
+
 def _ascending(ids: Sequence[str] | Sequence[int]) -> NDArray[np.int64] | None:
     """The rows in ascending order of their ids; None where they are so already."""
     if isinstance(ids, range) and ids.step > 0:
@@ -115,15 +127,3 @@ def _ascending(ids: Sequence[str] | Sequence[int]) -> NDArray[np.int64] | None:
     if all(known[row] < known[row + 1] for row in range(len(known) - 1)):
         return None
     return np.array(sorted(range(len(known)), key=known.__getitem__))
-
-
-def _in_order(pool: Pool, order: NDArray[np.int64]) -> Pool:
-    return Pool(
-        [pool.ids[row] for row in order],
-        None if pool.embeddings is None else pool.embeddings[order],
-        None if pool.difficulty is None else pool.difficulty[order],
-        None if pool.domains is None else [pool.domains[row] for row in order],
-        {name: column[order] for name, column in pool.signals.items()},
-        pool.target,
-        None if pool.weighted is None else pool.weighted[order],
-    )

@@ -71,6 +71,11 @@ def cells(pool: Pool, clusters: int, seed: int, threads: int) -> Cells:
     return Cells(of, domain, domains.names, labels)
 
 
+def served_first(groups: Sequence[NDArray[np.int64]], taken: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+    """Each group with the rows that are ``taken`` (n,) at its beginning: they count as what it was given first."""
+    return [group[np.argsort(~taken[group], kind="stable")] for group in groups]
+
+
 def in_turn(groups: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     """The first of each group, then the second of each, and so on."""
     turn = np.concatenate([np.arange(len(group)) for group in groups])

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from fractions import Fraction
 from typing import Literal
 
 from bridge_distill.config import Budget, CapSettings
 from bridge_distill.errors import UserError
 
 MICROS = 1_000_000
+ALL = Fraction(1)
 Level = Literal["run", "study", "store"]
 LEVELS: tuple[Level, ...] = ("run", "study", "store")
 
@@ -72,6 +74,10 @@ class Caps:
             return "output_tokens"
         return "usd" if self.usd_micros is not None and spend.usd_micros > self.usd_micros else None
 
+    def part(self, share: Fraction) -> Caps:
+        """A share of every cap, rounded down."""
+        return Caps(**{name: None if cap is None else int(cap * share) for name, cap in asdict(self).items()})
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -113,15 +119,15 @@ class BudgetExhausted(Exception):  # noqa: N818
         super().__init__(f"the worst case of one more request does not fit under budget.{self.cap}")
 
 
-def resolve_limits(budget: Budget, pool: int, whole: Callable[[], Spend]) -> Limits:
-    """The budget's caps in numbers, shares rounded down.
+def resolve_limits(budget: Budget, pool: int, whole: Callable[[], Spend], share: Fraction = ALL) -> Limits:
+    """The budget's caps in numbers, shares rounded down; of the run's own only a ``share``, such as a round's.
 
     A share of queries is one of ``pool`` questions; a share of tokens or money is one of ``whole()``,
     what asking the whole pool would nominally use. Raises ``UserError`` where a share comes to nothing.
     """
     study, store = budget.study, budget.store
     return Limits(
-        _caps(budget, pool, whole, "budget"),
+        _caps(budget, pool, whole, "budget").part(share),
         Caps() if study is None else _caps(study, pool, whole, "budget.study"),
         Caps() if store is None else _caps(store, pool, whole, "budget.store"),
     )

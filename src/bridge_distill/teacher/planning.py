@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from bridge_distill.config import Budget, Teacher
 from bridge_distill.records import Question
-from bridge_distill.teacher.budget import LEVELS, Level, Limits, Spend, has_shares, payer_of, resolve_limits, shown
+from bridge_distill.teacher.budget import ALL, LEVELS, Level, Limits, Spend, has_shares, payer_of, resolve_limits, shown
 from bridge_distill.teacher.database import Database
 from bridge_distill.teacher.expected import Expected
 from bridge_distill.teacher.ledger import Ledger
@@ -56,13 +57,14 @@ def plan(
     size: int,
     asked: Sequence[Question] | int,
     store: Path,
+    share: Fraction = ALL,
 ) -> dict[str, Any]:
     """Expected and worst-case cost of asking, under every cap, directly and through a batch API.
 
     ``asked`` are the chosen questions, best first, or how many of the ``pool`` of ``size`` questions would
     be chosen: then the expectation is that of average questions, the worst case that of the longest.
-    The pool is read once at the most and never held. What the store has costs nothing. Needs no key
-    and no network, and creates no file. Money is an exact string in USD.
+    ``share`` is what of the run's own caps may be used. The pool is read once at the most and never held. What
+    the store has costs nothing. Needs no key and no network, and creates no file. Money is an exact string in USD.
     """
     tariff = tariff_of(teacher, budget)
     with ExitStack() as stack:
@@ -73,7 +75,7 @@ def plan(
             if isinstance(asked, int)
             else chosen(teacher, asked, database)
         )
-        limits = resolve_limits(budget, size, lambda: found.whole or nominal(teacher, tariff, pool))
+        limits = resolve_limits(budget, size, lambda: found.whole or nominal(teacher, tariff, pool), share)
         books = _Books(limits, _spent(database, run, budget))
     tariffs = _tariffs(teacher, tariff)
     price = tariff.price

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from bridge_distill.engine.rows import write_rows
 from bridge_distill.errors import UserError
 from bridge_distill.records import Question, Rationale, Reply
 from bridge_distill.teacher.batching import BatchBuyer
-from bridge_distill.teacher.budget import dollars, payer_of, resolve_limits
+from bridge_distill.teacher.budget import ALL, dollars, payer_of, resolve_limits
 from bridge_distill.teacher.buying import Buyer, Purchase
 from bridge_distill.teacher.database import Database
 from bridge_distill.teacher.desk import Desk
@@ -43,26 +44,34 @@ class _Shop:
 
 
 def teach(
-    teacher: Teacher, budget: Budget, run: str, data: Path, select: Path, store: Path, folder: Path
+    teacher: Teacher,
+    budget: Budget,
+    run: str,
+    data: Path,
+    select: Path,
+    store: Path,
+    folder: Path,
+    share: Fraction = ALL,
 ) -> dict[str, Any]:
     """Buy replies to the chosen questions, best first, and judge them.
 
     ``run`` is charged, ``store`` is the SQLite file of ledger and replies, ``folder`` receives
-    replies.parquet and rationales.parquet, in order of choice. Running out of budget is a normal end.
+    replies.parquet and rationales.parquet, in order of choice. ``share`` is what of the run's own caps may have
+    been used when this is done: all, or the part that rounds have come to. Running out of budget is a normal end.
     Returns the stage's figures; money is an exact string in USD.
     """
     pool = artifacts.train_questions(data)
     questions = _chosen(pool, select)
     provider = providers.get(teacher.provider, "teacher.provider")(teacher, questions)
     tariff = tariff_of(teacher, budget)
-    limits = resolve_limits(budget, len(pool), lambda: nominal(teacher, tariff, pool))
+    limits = resolve_limits(budget, len(pool), lambda: nominal(teacher, tariff, pool), share)
     rate = tariff.batched(provider.batch_share) if teacher.batch else tariff
     terms = Terms(payer_of(run, budget), rate, limits)
     jobs = jobs_of(teacher, provider, questions)
     with Database(store) as database:
         replies = ReplyStore(database)
         shop = _Shop(teacher, provider, terms, Ledger(database), replies)
-        planned = plan(teacher, budget, run, pool, len(pool), questions, store)
+        planned = plan(teacher, budget, run, pool, len(pool), questions, store, share)
         planned = replies.remember_plan(run, [job.hash for job in jobs], planned)
         purchase = _buy(shop, jobs)
         stored = replies.get(job.hash for job in jobs)

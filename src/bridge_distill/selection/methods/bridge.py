@@ -52,9 +52,9 @@ class Bridge(Selector[BridgeOptions]):
         weights = whole(difficulty_weights(pool.hardness, settings.difficulty_weight, settings.discount_hardest))
         search = Search(settings.neighbours, settings.probes, self.seed, self.threads)
         if settings.parts > 1:
-            found, judges = partitioned(pool.directions, weights, count, settings.parts, search)
+            found, judges = partitioned(pool.directions, weights, count, settings.parts, search, pool.taken)
         else:
-            found, judges = greedy(search.graph(pool.directions), weights, count), n
+            found, judges = greedy(search.graph(pool.directions), weights, count, pool.taken), n
         among = "" if judges == n else f" of a sample of {judges}"
         return [
             Pick(

@@ -41,34 +41,36 @@ class Deita(Selector[DeitaOptions]):
         columns = [pool.signal(name, "select.options.scores") for name in self.settings.scores]
         score = np.prod(columns, axis=0)
         order = np.argsort(-score, kind="stable")
-        taken, refused = pass_gate(pool.directions, order, count, self.settings.most_alike)
+        order = order[~pool.is_taken[order]]
+        passing, refused = pass_gate(pool.directions, order, count, self.settings.most_alike, pool.taken)
         passed = f"cosine to those before below {self.settings.most_alike}"
         close = f"too similar, but no question is left below {self.settings.most_alike}"
         return [
             Pick(row, float(score[row]), f"score {score[row]:.2f}; {why}")
-            for rows, why in ((taken, passed), (refused, close))
+            for rows, why in ((passing, passed), (refused, close))
             for row in rows
         ][:count]
 
 
 def pass_gate(
-    directions: Directions, order: NDArray[np.int64], count: int, most_alike: float
+    directions: Directions, order: NDArray[np.int64], count: int, most_alike: float, taken: NDArray[np.int64]
 ) -> tuple[list[int], list[int]]:
-    """Rows of ``order`` less alike than ``most_alike`` to all taken before, up to ``count``, and the rows refused."""
-    chosen = np.empty((count, directions.width), dtype=np.float32)
-    taken: list[int] = []
+    """Up to ``count`` rows of ``order`` less alike than ``most_alike`` to all before and all taken; and the refused."""
+    chosen = np.empty((len(taken) + count, directions.width), dtype=np.float32)
+    chosen[: len(taken)] = directions.take(taken)
+    passing: list[int] = []
     refused: list[int] = []
     for part in blocks(len(order), _BLOCK):
         block = directions.take(order[part])
-        free: NDArray[np.bool_] = ~np.any(block @ chosen[: len(taken)].T >= most_alike, axis=1)
+        free: NDArray[np.bool_] = ~np.any(block @ chosen[: len(taken) + len(passing)].T >= most_alike, axis=1)
         among = block @ block.T >= most_alike
         for place, row in enumerate(order[part]):
             if not free[place]:
                 refused.append(int(row))
                 continue
             free &= ~among[place]
-            chosen[len(taken)] = block[place]
-            taken.append(int(row))
-            if len(taken) == count:
-                return taken, refused
-    return taken, refused
+            chosen[len(taken) + len(passing)] = block[place]
+            passing.append(int(row))
+            if len(passing) == count:
+                return passing, refused
+    return passing, refused

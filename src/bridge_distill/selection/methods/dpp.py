@@ -39,10 +39,10 @@ class Dpp(Selector[DppOptions]):
 
     def choose(self, pool: Pool, count: int) -> list[Pick]:
         """Of equal gains the first id. Questions that add no volume any more come last, hardest first."""
-        _check_memory(len(pool), count)
+        _check_memory(len(pool), len(pool.taken) + count)
         log_quality = self.settings.quality * pool.hardness
-        picks = self._spanning(pool.directions.all(), log_quality, count)
-        left = np.ones(len(pool), dtype=np.bool_)
+        picks = self._spanning(pool.directions.all(), log_quality, count, pool.taken)
+        left = ~pool.is_taken
         left[[pick.index for pick in picks]] = False
         rest = np.flatnonzero(left)
         rest = rest[np.argsort(-pool.hardness[rest], kind="stable")]
@@ -51,25 +51,48 @@ class Dpp(Selector[DppOptions]):
             for row in rest[: count - len(picks)]
         ]
 
-    def _spanning(self, rows: NDArray[np.float32], log_quality: NDArray[np.float64], count: int) -> list[Pick]:
-        # In units of quality a row's volume starts at 1, so that quality cannot overflow it.
-        volume = np.ones(len(rows))
-        factors = np.empty((count, len(rows)), dtype=np.float32)
+    def _spanning(
+        self, rows: NDArray[np.float32], log_quality: NDArray[np.float64], count: int, taken: NDArray[np.int64]
+    ) -> list[Pick]:
+        span = _Span(rows, len(taken) + count, self.settings.bandwidth)
+        for earlier in taken:
+            span.add(int(earlier))
+        span.volume[taken] = 0
         picks: list[Pick] = []
         while len(picks) < count:
-            worth = np.round(np.log(np.maximum(volume, 1e-300)) + log_quality, 6)
-            row = int(np.argmax(np.where(volume > _FLAT, worth, -np.inf)))
-            if volume[row] <= _FLAT:
+            worth = np.round(np.log(np.maximum(span.volume, 1e-300)) + log_quality, 6)
+            row = int(np.argmax(np.where(span.volume > _FLAT, worth, -np.inf)))
+            if not span.add(row):
                 break
-            like = np.exp((rows @ rows[row] - 1) / self.settings.bandwidth**2)
-            like[row] = 1
-            known = factors[: len(picks)]
-            factor = (like - known.T @ known[:, row]) / np.sqrt(volume[row])
-            factors[len(picks)] = factor
-            volume = np.maximum(volume - factor.astype(np.float64) ** 2, 0)
-            volume[row] = 0
             picks.append(Pick(row, float(worth[row]), f"adds {worth[row]:.2f} to the log volume of those chosen"))
         return picks
+
+
+class _Span:
+    """The volume that each row would add to that of the rows added so far, by an incremental Cholesky factor.
+
+    In units of quality a row's volume starts at 1, so that quality cannot overflow it.
+    """
+
+    def __init__(self, rows: NDArray[np.float32], most: int, bandwidth: float) -> None:
+        self.volume = np.ones(len(rows))
+        self._rows, self._bandwidth = rows, bandwidth
+        self._factors = np.empty((most, len(rows)), dtype=np.float32)
+        self._added = 0
+
+    def add(self, row: int) -> bool:
+        """Add a row; False where it has no volume left to add."""
+        if self.volume[row] <= _FLAT:
+            return False
+        like = np.exp((self._rows @ self._rows[row] - 1) / self._bandwidth**2)
+        like[row] = 1
+        known = self._factors[: self._added]
+        factor = (like - known.T @ known[:, row]) / np.sqrt(self.volume[row])
+        self._factors[self._added] = factor
+        self._added += 1
+        self.volume = np.maximum(self.volume - factor.astype(np.float64) ** 2, 0)
+        self.volume[row] = 0
+        return True
 
 
 def _check_memory(n: int, count: int) -> None:

@@ -28,7 +28,10 @@ class Entropy(Selector[EntropyOptions]):
     def choose(self, pool: Pool, count: int) -> list[Pick]:
         """Largest first; of equal ones the first id."""
         values = pool.signal(self.settings.by, "select.options.by")
-        return [
+        taken = pool.is_taken
+        picks = [
             Pick(int(row), float(values[row]), f"{self.settings.by} {values[row]:.2f}, rank {rank + 1}")
-            for rank, row in enumerate(np.argsort(-values, kind="stable")[:count])
+            for rank, row in enumerate(np.argsort(-values, kind="stable")[: count + len(pool.taken)])
+            if not taken[row]
         ]
+        return picks[:count]

@@ -28,14 +28,23 @@ class KCenter(Selector[KCenterOptions]):
     def choose(self, pool: Pool, count: int) -> list[Pick]:
         """Starts at the question nearest to the middle; of equal distances the first id."""
         rows = pool.directions.all()
-        row = int(np.argmax(np.rint(rows @ rows.mean(axis=0) * ONE)))
-        picks = [Pick(row, None, "nearest to the middle of the pool")]
         apart = np.full(len(rows), 2 * ONE, dtype=np.int32)
-        while len(picks) < count:
+
+        def place(row: int) -> None:
             # Distances in whole steps: rounding noise must not decide between equal questions.
             np.minimum(apart, np.maximum(ONE - np.rint(rows @ rows[row] * ONE), 0).astype(np.int32), out=apart)
             apart[row] = -1
+
+        picks: list[Pick] = []
+        for earlier in pool.taken:
+            place(int(earlier))
+        if not len(pool.taken):
+            middle = int(np.argmax(np.rint(rows @ rows.mean(axis=0) * ONE)))
+            picks.append(Pick(middle, None, "nearest to the middle of the pool"))
+            place(middle)
+        while len(picks) < count:
             row = int(np.argmax(apart))
             distance = int(apart[row]) / ONE
             picks.append(Pick(row, distance, f"farthest from all chosen before, at 1 - cosine = {distance:.2f}"))
+            place(row)
         return picks

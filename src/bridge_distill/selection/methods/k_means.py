@@ -11,18 +11,19 @@ import numpy as np
 from bridge_distill.section import Section
 from bridge_distill.selection.clusters import cluster, grouped
 from bridge_distill.selection.contract import Pick, Pool, Selector, selectors
-from bridge_distill.selection.strata import in_turn
+from bridge_distill.selection.strata import in_turn, served_first
 
 
 class KMeansOptions(Section):
-    """There is nothing to set: the number of clusters is the budget."""
+    """There is nothing to set: there is a cluster for each question to choose, and for each that is taken."""
 
 
 @selectors.register("k_means")
 class KMeans(Selector[KMeansOptions]):
     """Largest cluster first. Equal questions can leave clusters empty; the largest then give another each.
 
-    A smaller budget makes other clusters, so it is not the beginning of a larger one.
+    A cluster that holds a taken question has had its turn. A smaller budget makes other clusters, so it is not the
+    beginning of a larger one.
     """
 
     options = KMeansOptions
@@ -32,10 +33,11 @@ class KMeans(Selector[KMeansOptions]):
     def choose(self, pool: Pool, count: int) -> list[Pick]:
         """``gain`` is the size of the question's cluster."""
         directions = pool.directions
-        centroids, labels = cluster(directions, count, self.seed, self.threads)
-        groups = grouped(directions, centroids, labels)
-        sizes = np.bincount(labels, minlength=count)
+        k = count + len(pool.taken)
+        centroids, labels = cluster(directions, k, self.seed, self.threads)
+        sizes = np.bincount(labels, minlength=k)
+        order = in_turn(served_first(grouped(directions, centroids, labels), pool.is_taken))
         return [
             Pick(int(row), float(sizes[labels[row]]), f"stands for a cluster of {sizes[labels[row]]} questions")
-            for row in in_turn(groups)[:count]
+            for row in order[~pool.is_taken[order]][:count]
         ]

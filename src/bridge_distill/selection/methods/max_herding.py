@@ -45,7 +45,7 @@ class MaxHerding(Selector[MaxHerdingOptions]):
             return np.exp((np.minimum(cosine, np.float32(1)) - 1) / np.float32(width))
 
         search = Search(self.settings.neighbours, self.settings.probes, self.seed, self.threads, kernel)
-        found = greedy(search.graph(pool.directions), whole(np.ones(len(pool))), count)
+        found = greedy(search.graph(pool.directions), whole(np.ones(len(pool))), count, pool.taken)
         return [
             Pick(int(row), float(gain), f"nearest so far to {served} questions, adds coverage {gain:.2f}")
             for row, gain, served in zip(found.order, found.gains, found.served, strict=True)

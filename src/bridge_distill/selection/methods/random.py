@@ -20,5 +20,5 @@ class Random(Selector[RandomOptions]):
 
     def choose(self, pool: Pool, count: int) -> list[Pick]:
         """In the order of the draw."""
-        drawn = np.random.default_rng(self.seed).permutation(len(pool))[:count]
-        return [Pick(int(row), None, "drawn at random") for row in drawn]
+        drawn = np.random.default_rng(self.seed).permutation(len(pool))
+        return [Pick(int(row), None, "drawn at random") for row in drawn[~pool.is_taken[drawn]][:count]]

@@ -37,8 +37,10 @@ class Rds(Selector[RdsOptions]):
         assert pool.target is not None  # ``needs`` was checked
         targets = Directions(pool.target, own.centre).all()
         if self.settings.by == "mean":
-            return _by_mean(own, targets, count)
-        return _in_turns(own, targets, count, self.threads)
+            picks = _by_mean(own, targets, count + len(pool.taken))
+        else:
+            picks = _in_turns(own, targets, count + len(pool.taken), self.threads)
+        return [pick for pick in picks if not pool.is_taken[pick.index]][:count]
 
 
 def _by_mean(own: Directions, targets: NDArray[np.float32], count: int) -> list[Pick]:

@@ -11,7 +11,7 @@ import numpy as np
 from bridge_distill.config import Positive
 from bridge_distill.section import Section
 from bridge_distill.selection.contract import Pick, Pool, Selector, selectors
-from bridge_distill.selection.strata import in_proportion, strata
+from bridge_distill.selection.strata import in_proportion, served_first, strata
 
 
 class StratifiedOptions(Section):
@@ -30,7 +30,8 @@ class Stratified(Selector[StratifiedOptions]):
         """Draw within strata, and go through the strata in proportion."""
         found = strata(pool, self.settings.clusters, self.seed, self.threads)
         groups = found.groups(np.random.default_rng(self.seed).permutation(len(pool)))
+        order = in_proportion(served_first(groups, pool.is_taken))
         return [
             Pick(int(row), None, f"drawn at random within {found.names[found.of[row]]}")
-            for row in in_proportion(groups)[:count]
+            for row in order[~pool.is_taken[order]][:count]
         ]

@@ -1,7 +1,7 @@
 """Typical questions first: the densest question of each cluster.
 
-TypiClust (Hacohen, Dekel and Weinshall 2022, arXiv 2202.02794): as many clusters as questions to choose, at most
-500; the largest cluster of those with the fewest chosen gives its most typical question, typicality being 1
+TypiClust (Hacohen, Dekel and Weinshall 2022, arXiv 2202.02794): as many clusters as questions chosen and to choose,
+at most 500; the largest cluster of those with the fewest chosen gives its most typical question, typicality being 1
 over the mean distance to its nearest questions. Those are looked for in the whole pool, not in the cluster
 alone, which keeps the search near linear; near questions nearly always share a cluster. Cost: k-means and the graph.
 """
@@ -19,7 +19,7 @@ from bridge_distill.section import Section
 from bridge_distill.selection.clusters import cluster
 from bridge_distill.selection.contract import Pick, Pool, Selector, selectors
 from bridge_distill.selection.neighbours import ONE, Graph, Search
-from bridge_distill.selection.strata import in_turn
+from bridge_distill.selection.strata import in_turn, served_first
 
 
 class TypicalOptions(Section):
@@ -42,7 +42,7 @@ class Typical(Selector[TypicalOptions]):
     def choose(self, pool: Pool, count: int) -> list[Pick]:
         """Clusters in turn, largest first; of equal typicality the first id."""
         settings, directions = self.settings, pool.directions
-        k = min(count, settings.most_clusters)
+        k = min(count + len(pool.taken), settings.most_clusters)
         _, labels = cluster(directions, k, self.seed, self.threads)
         search = Search(settings.neighbours + 1, settings.probes, self.seed, self.threads)
         typicality = typicality_of(search.graph(directions))
@@ -50,13 +50,13 @@ class Typical(Selector[TypicalOptions]):
         by_size = sorted(np.flatnonzero(sizes), key=lambda number: (-sizes[number], number))
         order = np.argsort(-typicality, kind="stable")
         by_cluster = np.split(order[np.argsort(labels[order], kind="stable")], np.cumsum(sizes)[:-1])
-        groups = [by_cluster[number] for number in by_size]
+        groups = served_first([by_cluster[number] for number in by_size], pool.is_taken)
         large = [group for group in groups if len(group) > settings.too_small]
         small = [group for group in groups if len(group) <= settings.too_small]
         rows = np.concatenate([in_turn(part) for part in (large, small) if part])
         return [
             Pick(int(row), float(typicality[row]), f"typical of a cluster of {sizes[labels[row]]} questions")
-            for row in rows[:count]
+            for row in rows[~pool.is_taken[rows]][:count]
         ]
 
 
