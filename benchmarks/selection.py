@@ -244,7 +244,7 @@ def main() -> None:
     parts = options.part or PARTS
     figures: dict[str, Any] = {"benchmark": "selection", "machine": machine(), "width": WIDTH}
     # Not in /tmp, which may be memory: a pool that is mapped from there would not be read from a disk.
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+    with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as folder:
         if "sizes" in parts:
             found = figures["sizes"] = measure_sizes(Path(folder), sizes)
             times = found[-1]["seconds"] / found[-2]["seconds"]
