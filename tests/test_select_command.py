@@ -86,7 +86,9 @@ def test_rows_chosen_earlier_must_be_rows_of_the_pool(
     assert f"--taken {other}: holds 'q99', which is no id of the pool; " in capsys.readouterr().err
     pool.write_text(pool.read_text().replace('"id"', '"name"'))
     command(monkeypatch, *given)
-    assert "names rows by id, and this pool has none; name their column with --column id=NAME." in capsys.readouterr().err
+    assert (
+        "names rows by id, and this pool has none; name their column with --column id=NAME." in capsys.readouterr().err
+    )
     assert not out.exists()
 
 

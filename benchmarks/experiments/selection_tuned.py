@@ -4,7 +4,7 @@ All weights are tuned as a run does it, and tested by what the assistant writes 
 cell takes minutes, so cells are computed in the order of a plan for as long as asked; those in the results
 already are not computed again, so that a stopped experiment goes on.
 
-    [BRIDGE_DATA=folder] python benchmarks/selection_tuned.py [--quick] [--minutes N] [--worker 1/2] [--work FOLDER]
+    [BRIDGE_DATA=folder] python selection_tuned.py [--quick] [--minutes N] [--worker 1/2] [--work FOLDER]
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from bridge_distill.models.generate import Decoding, generate
 from bridge_distill.models.load import cut, load
 from bridge_distill.models.runtime import set_seed
 from bridge_distill.models.train import Example, Training, fine_tune
-from shared.cells import Cell, cells, compute, table
-from shared.selection_sets import BASE, Material, Sizes, chosen, prepare, rationale
+from cells import Cell, cells, compute, table
+from selection_sets import BASE, Material, Sizes, chosen, prepare, rationale
 
 RESULTS = Path(__file__).parent / "results/selection_tuned.jsonl"
 SEEDS = range(5)

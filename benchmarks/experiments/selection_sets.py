@@ -26,7 +26,7 @@ from bridge_distill.selection import measure
 from bridge_distill.selection.contract import Pool
 from bridge_distill.selection.difficulty import difficulty
 from bridge_distill.selection.ranking import make_selector, rank
-from shared.cells import Cell
+from cells import Cell
 
 BASE, SCORE = "smollm2-135m", Score(weighted=True)
 MIXED = "practice-mixed"

@@ -4,7 +4,7 @@ Ridge regression of the gold answer on the untuned assistant's state after ``Ans
 in milliseconds and is tested on held-out development questions. It is a screen, not a run: the assistant itself
 does not change, and learns from answers alone (``selection_tuned.py`` tunes it on rationales).
 
-    [BRIDGE_DATA=folder] python benchmarks/selection_probe.py [--quick] [--work FOLDER]
+    [BRIDGE_DATA=folder] python selection_probe.py [--quick] [--work FOLDER]
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from bridge_distill.selection.contract import selectors
-from shared.cells import Cell, Values, row_of
-from shared.selection_sets import VARIANTS, Material, Sizes, chosen, prepare
+from cells import Cell, Values, row_of
+from selection_sets import VARIANTS, Material, Sizes, chosen, prepare
 
 MADE_UP, REAL = "practice-legal", ("fin_headlines",)
 

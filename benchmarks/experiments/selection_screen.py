@@ -4,7 +4,7 @@ All texts pass the lower layers once; a cell then tunes the last three on their 
 tested by the loss of the expert's rationales and answers to held-out development questions. It ranks methods
 for ``selection_tuned.py``, which tunes the assistant as a run does and reads what it writes.
 
-    [BRIDGE_DATA=folder] python benchmarks/selection_screen.py [--quick] [--minutes N] [--worker 1/2] [--work FOLDER]
+    [BRIDGE_DATA=folder] python selection_screen.py [--quick] [--minutes N] [--worker 1/2] [--work FOLDER]
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from bridge_distill.config import Compute, Shrink
 from bridge_distill.models.generate import batches
 from bridge_distill.models.load import cut, load
 from bridge_distill.selection.contract import selectors
-from shared.cells import Cell, cells, compute, table
-from shared.selection_sets import BASE, MIXED, VARIANTS, Material, Sizes, chosen, prepare, rationale
+from cells import Cell, cells, compute, table
+from selection_sets import BASE, MIXED, VARIANTS, Material, Sizes, chosen, prepare, rationale
 
 RESULTS = Path(__file__).parent / "results/selection_screen.jsonl"
 LAYERS, EPOCHS, BATCH, RATE, TESTED = 3, 4, 2, 5e-4, 100
