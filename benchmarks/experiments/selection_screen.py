@@ -135,7 +135,7 @@ def main() -> None:
     plan = [(name, share) for name, share in PLAN if name == MIXED or "BRIDGE_DATA" in os.environ]
     todo, sizes, file = cells(plan, SEEDS, METHODS), {MIXED: Sizes(source=600, held_out=100)}, RESULTS
     if given.quick:
-        todo, sizes = cells([(MIXED, 0.2)], [0], ["random", "bridge"]), {MIXED: Sizes(60, 20, 30)}
+        todo, sizes = cells([(MIXED, 0.2)], [0], ["random", "bridge"]), {MIXED: Sizes(30, 10, 16)}
         file = Path(tempfile.mkdtemp()) / RESULTS.name
     number, _, workers = given.worker.partition("/")
     file.parent.mkdir(exist_ok=True)

@@ -77,7 +77,7 @@ def main() -> None:
     todo, sizes, lesson, file = cells(plan, SEEDS, METHODS), Sizes(), Lesson(), RESULTS
     if given.quick:
         file = Path(tempfile.mkdtemp()) / RESULTS.name
-        sizes, lesson = Sizes(60, 30, 30), Lesson(Assistant(epochs=1), 8, 48)
+        sizes, lesson = Sizes(30, 10, 16), Lesson(Assistant(epochs=1), 4, 24)
         todo = cells([("practice-legal", 0.2)], [0], METHODS[:2])
     number, _, workers = given.worker.partition("/")
     file.parent.mkdir(exist_ok=True)
