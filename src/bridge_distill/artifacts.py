@@ -68,6 +68,11 @@ def choices(select: Path) -> list[Choice]:
     return read_rows(select / CHOICES, Choice)
 
 
+def chosen(select: Path) -> list[Choice]:
+    """The chosen questions alone, best first."""
+    return sorted((choice for choice in choices(select) if choice.chosen), key=lambda choice: choice.rank or 0)
+
+
 def replies(teach: Path) -> list[Reply]:
     """The replies bought or found in the store, in the order of choice."""
     return read_rows(teach / REPLIES, Reply)

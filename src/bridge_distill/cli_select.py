@@ -67,11 +67,11 @@ def select(
 
     check_out(out, SUFFIXES, force, pool, "pool")
     selector = make_selector(method, read_settings(set_), seed, threads or usable_threads())
-    table = Table(pool, "--pool")
-    found = _pool(table, _fields(column), {"embeddings": embeddings, "weighted": weighted}, target)
+    table, fields = Table(pool, "--pool"), _fields(column)
+    found = _pool(table, fields, {"embeddings": embeddings, "weighted": weighted}, target)
     check_needs(method, found.known)
     if taken is not None:
-        found = replace(found, taken=_taken(taken, found, _fields(column).get("id", "id")))
+        found = replace(found, taken=_taken(taken, found, fields.get("id", "id")))
     picks = rank(selector, found, count_of(budget, len(table)))
     write_table(out, _chosen(table, picks))
     figures = {"pool": len(table), "chosen": len(picks), "method": method, "out": str(out)}

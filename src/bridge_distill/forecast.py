@@ -172,13 +172,12 @@ def _cap_lines(cost: dict[str, Any]) -> list[str]:
 def _asked(run: Run, pool: data.Pool, folder: Path, done: list[str]) -> tuple[Sequence[Question] | int, str]:
     """The chosen questions, best first, or, before they are chosen, how many they will be."""
     if "select" in done:
-        chosen = sorted((c for c in artifacts.choices(folder / "select") if c.chosen), key=lambda c: c.rank or 0)
+        chosen = artifacts.chosen(folder / "select")
         wanted = {choice.question_id for choice in chosen}
         by_id = {question.id: question for question in pool if question.id in wanted}
         return [by_id[choice.question_id] for choice in chosen], "those chosen"
-    return min(
-        rounds.affordable(run, pool.size), pool.size
-    ), "not chosen yet, so expected as the average and bounded by the longest"
+    count = min(rounds.affordable(run, pool.size), pool.size)
+    return count, "not chosen yet, so expected as the average and bounded by the longest"
 
 
 def _seconds(run: Run, pool: data.Pool, paid: int, done: list[str], arms: int) -> float | None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from bridge_distill import artifacts, assistant, evaluation, selection, teacher
 from bridge_distill.config import Assistant, Run
+from bridge_distill.engine.rows import count_rows
 from bridge_distill.engine.stage import Bench, Stage, skipped
 from bridge_distill.errors import UserError
 from bridge_distill.models.bases import base_digest
@@ -126,10 +127,9 @@ def _select(run: Run, number: int) -> Stage:
 
 def _choose(run: Run, number: int, at: Bench) -> dict[str, Any]:
     """Choose what the budget pays for, or by the end of a round its share of that, beside what is bought already."""
-    pool = artifacts.train_questions(at["data"])
-    count, round_ = affordable(run, len(pool)), None
+    count, round_ = affordable(run, count_rows(at["data"] / artifacts.TRAIN)), None
     if run.select.rounds > 1:
-        whole, held = _round_of(run, number, pool)
+        whole, held = _round_of(run, number, artifacts.train_questions(at["data"]))
         round_ = selection.Round(number, _bought(run, number, at), held)
         count = 0 if _stopped(run, number, at) else whole - len(round_.bought)
     score = at[_made(at, _names(run, ["score"], number))[-1]]

@@ -19,7 +19,7 @@ from bridge_distill.selection.difficulty import difficulty, scaled_ranks
 from bridge_distill.selection.methods.reason1k import QUOTAS, Reason1k
 from bridge_distill.selection.parallel import usable_threads
 from bridge_distill.selection.ranking import make_selector, rank
-from bridge_distill.selection.strata import Cells, cells
+from bridge_distill.selection.strata import Strata, strata
 from bridge_distill.selection.turns import Quotas
 from bridge_distill.selection.vectors import Floats
 
@@ -34,7 +34,7 @@ class Kept:
     """
 
     traces: Sequence[Trace]
-    cells: Cells
+    domains: Strata
     difficulty: NDArray[np.float64]
     vectors: Floats
     asked: int
@@ -43,7 +43,7 @@ class Kept:
 
     def domain(self, row: int) -> str:
         """The domain of a trace, or its cluster where the pool names no domains."""
-        return self.cells.names[int(self.cells.domain[self.cells.of[row]])]
+        return self.domains.names[int(self.domains.of[row])]
 
 
 def chosen_of(
@@ -64,17 +64,16 @@ def chosen_of(
     selector = make_selector(METHOD, settings.options, settings.seed, threads)
     assert isinstance(selector, Reason1k)
     picks = rank(selector, pool, count)
-    found = cells(pool, selector.settings.clusters, settings.seed, threads)
+    found = strata(pool, selector.settings.clusters, settings.seed, threads)
     quotas = Quotas(selector.settings.quotas, found.names, QUOTAS)
-    domain_of = found.domain[found.of]
     failed = selector.gated(pool)
     picks = list(takewhile(lambda pick: not failed[pick.index], picks))
-    picks = picks[: quotas.kept([int(domain_of[pick.index]) for pick in picks])]
-    served = np.bincount(domain_of[[pick.index for pick in picks]], minlength=len(found.names))
+    picks = picks[: quotas.kept([int(found.of[pick.index]) for pick in picks])]
+    served = np.bincount(found.of[[pick.index for pick in picks]], minlength=len(found.names))
     open_ = quotas.open(served)
     rest = sorted(set(range(len(pool))) - {pick.index for pick in picks})
     left = {
-        row: failed[row] or ("not drawn" if open_[domain_of[row]] else "quota of its domain is full") for row in rest
+        row: failed[row] or ("not drawn" if open_[found.of[row]] else "quota of its domain is full") for row in rest
     }
     return Kept(traces, found, hard, vectors, count, picks, left)
 

@@ -18,6 +18,7 @@ from bridge_distill.report.reach import Reach
 # Middle tones: each keeps a contrast of at least 3:1 on the page's light and on its dark background.
 BLUE, ORANGE, GREEN, GREY, PURPLE = "#3a7fc4", "#d0692a", "#2b9168", "#7f8791", "#9a6fc2"
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, "#c2577e", "#8a7f2e", "#3796a3", GREY)
+LEGEND = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}
 DIFFICULTY = [[0.0, "#3a8fd0"], [0.5, "#a06fc0"], [1.0, "#dd5a3c"]]
 
 
@@ -85,7 +86,7 @@ def coverage(pool: Pool) -> dict[str, Any]:
     figure.update_layout(
         height=460,
         coloraxis={"colorscale": DIFFICULTY, "colorbar": bar},
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+        legend=LEGEND,
         xaxis=hidden,
         yaxis=hidden,
         hovermode="closest",
@@ -110,7 +111,7 @@ def difficulty(pool: Pool) -> dict[str, Any]:
         bargap=0.1,
         xaxis={"title": {"text": "difficulty"}, "fixedrange": True},
         yaxis={"title": {"text": "share of questions"}, "ticksuffix": "%", "fixedrange": True},
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+        legend=LEGEND,
     )
     return as_json(figure, top=40)
 
@@ -136,7 +137,7 @@ def reach(found: Reach) -> dict[str, Any]:
         height=300,
         xaxis={"title": {"text": "questions chosen"}, "rangemode": "tozero", "fixedrange": True},
         yaxis={"title": {"text": "share of the pool"}, "ticksuffix": "%", "range": [0, 102], "fixedrange": True},
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+        legend=LEGEND,
     )
     return as_json(figure, top=40)
 
@@ -189,7 +190,7 @@ def losses(curves: dict[str, Sequence[Sequence[float]]]) -> dict[str, Any]:
         height=340,
         xaxis={"title": {"text": "training step"}, "rangemode": "tozero", "fixedrange": True},
         yaxis={"title": {"text": "loss"}, "rangemode": "tozero", "fixedrange": True},
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+        legend=LEGEND,
         hovermode="x unified",
     )
     return as_json(figure, top=40)

@@ -7,7 +7,7 @@ from typing import Any
 
 from bridge_distill import artifacts
 from bridge_distill.report import words
-from bridge_distill.report.figures import BLUE, as_json
+from bridge_distill.report.figures import BLUE, LEGEND, as_json
 from bridge_distill.report.folder import RunFolder
 
 
@@ -35,19 +35,22 @@ def latest_curve(run: RunFolder, arm: str | None = None) -> dict[str, Any]:
 
 def rounds(summary: dict[str, Any]) -> list[Rounds]:
     """The run and each arm of a summary that bought in rounds."""
-    arms = {key: arm.get("rounds") for key, arm in summary.get("arms", {}).items()}
-    found = [(arm, curve) for arm, curve in {None: summary.get("rounds"), **arms}.items() if curve]
     return [
-        Rounds(arm, _rows(curve["points"]), f"rounds-{number}", curve["advice"], curve["stop"])
-        for number, (arm, curve) in enumerate(found)
+        Rounds(arm, _rows(curve["points"]), plot, curve["advice"], curve["stop"])
+        for arm, plot, curve in _curves(summary)
     ]
 
 
 def plots(summary: dict[str, Any]) -> dict[str, Any]:
     """The figure of each of ``rounds``, by name."""
-    arms = [arm.get("rounds") for arm in summary.get("arms", {}).values()]
-    curves = [curve for curve in (summary.get("rounds"), *arms) if curve]
-    return {f"rounds-{number}": _figure(curve) for number, curve in enumerate(curves)}
+    return {plot: _figure(curve) for _, plot, curve in _curves(summary)}
+
+
+def _curves(summary: dict[str, Any]) -> list[tuple[str | None, str, dict[str, Any]]]:
+    """The arm (None for the run itself), the plot's name and the curve of each that bought in rounds."""
+    arms = {key: arm.get("rounds") for key, arm in summary.get("arms", {}).items()}
+    found = [(arm, curve) for arm, curve in {None: summary.get("rounds"), **arms}.items() if curve]
+    return [(arm, f"rounds-{number}", curve) for number, (arm, curve) in enumerate(found)]
 
 
 def _rows(points: list[dict[str, Any]]) -> list[list[str]]:
@@ -95,7 +98,7 @@ def _figure(curve: dict[str, Any]) -> dict[str, Any]:
         height=320,
         xaxis={"title": {"text": "explanations learnt from"}, "rangemode": "tozero", "fixedrange": True},
         yaxis={"title": {"text": "held-out accuracy"}, "ticksuffix": "%", "range": [0, 102], "fixedrange": True},
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+        legend=LEGEND,
     )
     return as_json(figure, top=40)
 

@@ -18,7 +18,7 @@ from bridge_distill.selection.neighbours import ONE, Graph
 from bridge_distill.selection.parallel import blocks
 
 _SHORT_LIST = 4096
-_NOTHING = np.empty(0, dtype=np.int64)
+NOTHING = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def whole(weights: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.rint(weights * ONE).astype(np.int64)
 
 
-def greedy(graph: Graph, weights: NDArray[np.int64], count: int, taken: NDArray[np.int64] = _NOTHING) -> Covered:
+def greedy(graph: Graph, weights: NDArray[np.int64], count: int, taken: NDArray[np.int64] = NOTHING) -> Covered:
     """Choose ``count`` candidates; of equal gains the first candidate. ``weights`` (n,) as ``whole`` makes them.
 
     ``taken`` are candidates that cover from the start and are not chosen again. Cost: edges + (count + taken) x

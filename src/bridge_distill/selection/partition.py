@@ -13,12 +13,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge_distill.selection.coverage import Covered, greedy
+from bridge_distill.selection.coverage import NOTHING, Covered, greedy
 from bridge_distill.selection.neighbours import Search
 from bridge_distill.selection.vectors import Directions
 
 JUDGES = 200_000
-_NOTHING = np.empty(0, dtype=np.int64)
 
 
 def partitioned(
@@ -27,7 +26,7 @@ def partitioned(
     count: int,
     parts: int,
     search: Search,
-    taken: NDArray[np.int64] = _NOTHING,
+    taken: NDArray[np.int64] = NOTHING,
 ) -> tuple[Covered, int]:
     """Choose ``count`` rows as ``greedy`` does, holding one part of the pool at a time; also how many rows judged.
 

@@ -26,8 +26,7 @@ class Round:
 def bought(select: Path, teach: Path) -> list[Choice]:
     """What was chosen so far and got a reply, in order of choosing; a question without one may be chosen again."""
     replied = {reply.question_id for reply in artifacts.replies(teach)}
-    chosen = [choice for choice in artifacts.choices(select) if choice.chosen and choice.question_id in replied]
-    return sorted(chosen, key=lambda choice: choice.rank or 0)
+    return [choice for choice in artifacts.chosen(select) if choice.question_id in replied]
 
 
 def held_out(settings: Select, pool: Sequence[Question], seed: int) -> list[Question]:
