@@ -132,8 +132,9 @@ class Buyer:
         except BaseException as error:
             self._desk.hand_in(ledger.doubt if sent else ledger.release, attempt, type(error).__name__)
             raise
-        await self._desk.do(self._store.put, ledger, attempt, job.identity, answer)
+        # Before anything is awaited: a failure that comes while this reply is written down must count.
         self._failures_in_a_row = 0
+        await self._desk.do(self._store.put, ledger, attempt, job.identity, answer)
 
     async def _kept(self, attempt: int) -> Answer | None:
         """The lost reply, where the provider keeps replies and has it: asking for it is free."""
