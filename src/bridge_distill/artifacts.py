@@ -70,7 +70,8 @@ def choices(select: Path) -> list[Choice]:
 
 def chosen(select: Path) -> list[Choice]:
     """The chosen questions alone, best first."""
-    return sorted((choice for choice in choices(select) if choice.chosen), key=lambda choice: choice.rank or 0)
+    found = [choice for choice in choices(select) if choice.chosen]
+    return sorted(found, key=lambda choice: (choice.rank is None, choice.rank or 0))
 
 
 def replies(teach: Path) -> list[Reply]:

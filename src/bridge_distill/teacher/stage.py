@@ -104,8 +104,7 @@ def check(teacher: Teacher, budget: Budget, with_key: bool) -> None:
 
 def _chosen(pool: Sequence[Question], select: Path) -> list[Question]:
     by_id = {question.id: question for question in pool}
-    ranks = {choice.question_id: choice.rank for choice in artifacts.choices(select) if choice.chosen}
-    return [by_id[key] for key in sorted(ranks, key=lambda key: (ranks[key] is None, ranks[key] or 0))]
+    return [by_id[choice.question_id] for choice in artifacts.chosen(select)]
 
 
 def _buy(shop: _Shop, jobs: Sequence[Job]) -> Purchase:
