@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from bridge_distill.amounts import amount_or_share
 from bridge_distill.section import WHERE, Section
 
 Positive = Annotated[int, Field(gt=0)]
@@ -57,7 +58,7 @@ class CapSettings(Section):
     @field_validator("queries", "input_tokens", "output_tokens", mode="before")
     @classmethod
     def _count(cls, value: Any) -> int | str | None:
-        found = _amount_or_share(value)
+        found = None if value is None else amount_or_share(value)
         if isinstance(found, Decimal) and found != int(found):
             raise ValueError("must be a whole count, or a share such as 5%")
         return int(found) if isinstance(found, Decimal) else found
@@ -65,30 +66,13 @@ class CapSettings(Section):
     @field_validator("usd", mode="before")
     @classmethod
     def _usd(cls, value: Any) -> Decimal | str | None:
-        return _amount_or_share(value)
+        return None if value is None else amount_or_share(value)
 
     @model_validator(mode="after")
     def _some_cap(self) -> CapSettings:
         if all(cap is None for cap in (self.queries, self.input_tokens, self.output_tokens, self.usd)):
             raise ValueError("needs at least one cap: queries, input_tokens, output_tokens or usd")
         return self
-
-
-def _amount_or_share(value: Any) -> Decimal | str | None:
-    if value is None:
-        return None
-    text = str(value).strip()
-    try:
-        amount = Decimal(text.removesuffix("%"))
-    except ArithmeticError:
-        raise ValueError("must be an amount such as 40 or a share such as 5%") from None
-    if not amount.is_finite() or amount <= 0:
-        raise ValueError("must be above 0")
-    if not text.endswith("%"):
-        return amount
-    if amount > 100:
-        raise ValueError("must be at most 100%")
-    return text
 
 
 class StudyBudget(CapSettings):
