@@ -66,7 +66,9 @@ def sparse(network: Any, gradient: Mapping[str, Any], count: int, place: str) ->
     most = sum(tensor.numel() for tensor in gradient.values())
     if not 1 <= count <= most:
         raise UserError(
-            place, f"comes to {count} weights; the linear layers hold {most}", "give 1 weight or more of them"
+            place,
+            f"comes to {count} weights; the linear layers hold {most}",
+            "ask for at least 1 and at most all of them",
         )
     chosen = largest(gradient, count)
     settings: Any = ShiraConfig(r=1, target_modules=list(chosen), task_type="CAUSAL_LM")
@@ -80,6 +82,8 @@ def sparse(network: Any, gradient: Mapping[str, Any], count: int, place: str) ->
 def _place(layer: Any, places: Any) -> None:
     import torch
 
+    checks: Any = torch.sparse.check_sparse_tensor_invariants
+    checks.disable()  # torch warns until someone says so; the places are sound
     rows, columns = places // layer.in_features, places % layer.in_features
     layer.shira_indices["default"] = torch.stack([rows, columns]).int()
     layer.shira_weight["default"] = torch.nn.Parameter(torch.zeros(len(places), device=places.device))
