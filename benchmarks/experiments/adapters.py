@@ -68,7 +68,9 @@ def measured(material: Material, cell: Cell, lesson: Lesson) -> dict[str, Any]:
 def megabytes(model: Model) -> float:
     """Size on disk of what is tuned, in MB (10^6 bytes): the adapter with its places, or the whole model."""
     with tempfile.TemporaryDirectory() as folder:
-        model.network.save_pretrained(folder)
+        # Embeddings, which PEFT would add to an adapter because the vocabulary is cut, are not tuned.
+        extra = {"save_embedding_layers": False} if hasattr(model.network, "peft_config") else {}
+        model.network.save_pretrained(folder, **extra)
         return round(sum(path.stat().st_size for path in Path(folder).glob("*.safetensors")) / 1e6, 2)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from bridge_distill.models.load import Model
 
@@ -50,30 +51,28 @@ def gradients(model: Model, rows: Sequence[tuple[list[int], list[int]]]) -> dict
     return found
 
 
-def largest(tensors: Mapping[str, Any], count: int) -> dict[str, Any]:
+def largest(tensors: Mapping[str, Any], count: int) -> dict[str, NDArray[np.int64]]:
     """Flat places of the ``count`` values largest in size over all tensors together; of equals the first.
 
-    Rising int64 places for each tensor that has any. ``count`` is at least 1 and at most the number of values.
+    Rising places for each tensor that has any. ``count`` is at least 1 and at most the number of values.
     """
-    import torch
-
-    sizes = torch.cat([tensor.detach().abs().flatten() for tensor in tensors.values()])
-    threshold = sizes.kthvalue(len(sizes) - count + 1).values
-    above = (sizes > threshold).nonzero().flatten()
-    equal = (sizes == threshold).nonzero().flatten()[: count - len(above)]
-    chosen = torch.cat([above, equal]).sort().values
-    ends = torch.tensor([tensor.numel() for tensor in tensors.values()], device=chosen.device).cumsum(0)
-    starts = torch.searchsorted(chosen, torch.cat([ends.new_zeros(1), ends]))
+    sizes = {name: tensor.abs().flatten().cpu().numpy() for name, tensor in tensors.items()}
+    together = np.concatenate(list(sizes.values()))
+    together.partition(len(together) - count)
+    threshold = together[len(together) - count]
+    equals = count - int(np.count_nonzero(together > threshold))
     found = {}
-    for index, (name, tensor) in enumerate(tensors.items()):
-        places = chosen[starts[index] : starts[index + 1]] - (ends[index] - tensor.numel())
+    for name, values in sizes.items():
+        equal = np.flatnonzero(values == threshold)[:equals]
+        equals -= len(equal)
+        places = np.union1d(np.flatnonzero(values > threshold), equal)
         if len(places):
             found[name] = places
     return found
 
 
-def spectra(tensors: Mapping[str, Any]) -> dict[str, Any]:
-    """Singular values of each matrix, falling, as float64 arrays."""
+def spectra(tensors: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
+    """Singular values of each matrix, falling."""
     import torch
 
     found = {}
@@ -85,7 +84,7 @@ def spectra(tensors: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def allot(gains: Sequence[Sequence[float]], costs: Sequence[int], budget: int) -> list[int]:
+def allot(gains: Sequence[ArrayLike], costs: Sequence[int], budget: int) -> list[int]:
     """How many of each list's falling gains to take, at its cost each, so that the costs stay within ``budget``.
 
     Takes the largest gain for its cost that still fits, of equals the first; what is left pays for none.

@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bridge_distill.config import Positive, Share
 from bridge_distill.errors import UserError
 from bridge_distill.models.adapters import Adapting, adapters
@@ -79,14 +82,15 @@ def sparse(network: Any, gradient: Mapping[str, Any], count: int, place: str) ->
     return wrapped
 
 
-def _place(layer: Any, places: Any) -> None:
+def _place(layer: Any, places: NDArray[np.int64]) -> None:
     import torch
 
     checks: Any = torch.sparse.check_sparse_tensor_invariants
     checks.disable()  # torch warns until someone says so; the places are sound
-    rows, columns = places // layer.in_features, places % layer.in_features
-    layer.shira_indices["default"] = torch.stack([rows, columns]).int()
-    layer.shira_weight["default"] = torch.nn.Parameter(torch.zeros(len(places), device=places.device))
+    device = layer.base_layer.weight.device
+    indices = np.stack(np.divmod(places, layer.in_features)).astype(np.int32)
+    layer.shira_indices["default"] = torch.from_numpy(indices).to(device)
+    layer.shira_weight["default"] = torch.nn.Parameter(torch.zeros(len(places), device=device))
 
 
 def ranks(network: Any, gradient: Mapping[str, Any], count: int, place: str) -> Any:
