@@ -12,9 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge_distill import practice, prompts
-from bridge_distill.config import Adapter, Compute, Shrink
+from bridge_distill.config import Compute, Shrink
 from bridge_distill.errors import UserError
-from bridge_distill.models.adapters import adapters, merged
 from bridge_distill.models.bases import base_digest
 from bridge_distill.models.generate import Decoding, batches, generate
 from bridge_distill.models.load import Model, cut, load
@@ -154,19 +153,6 @@ def test_batches_hold_every_index_once_within_the_limit(lengths: list[int], limi
     assert sorted(index for group in groups for index in group) == list(range(len(lengths)))
     for group in groups:
         assert len(group) == 1 or max(lengths[i] for i in group) * len(group) <= limit
-
-
-@pytest.mark.parametrize("kind", adapters.names())
-def test_every_adapter_trains_and_merges_to_plain_weights(tiny_base: Path, tmp_path: Path, kind: str) -> None:
-    model = load(str(tiny_base), Compute(), "base")
-    before = {name: value.clone() for name, value in model.network.state_dict().items()}
-    set_seed(0)
-    model.network = adapters.get(kind, "a")(model.network, Adapter(kind=kind, rank=4))
-    trained = fine_tune(model, EXAMPLES, Training(12, 4, 5e-3, 400, 100, 0), tmp_path, "t")
-    model.network = merged(model.network)
-    assert model.network.state_dict().keys() == before.keys()
-    assert trained.losses[-1][1] < trained.losses[0][1]
-    assert any(not torch.equal(model.network.state_dict()[name], before[name]) for name in before)
 
 
 def train(base: Path, folder: Path, steps_before_kill: int | None) -> dict[str, torch.Tensor]:

@@ -198,10 +198,10 @@ class Teacher(Section):
 
 
 class Adapter(Section):
-    """Which weights of the assistant are tuned; ``rank`` is used by low-rank adapters only."""
+    """Which weights of the assistant are tuned; ``options`` are the kind's own (docs/adapters.md)."""
 
     kind: str = "full"
-    rank: Positive = 32
+    options: dict[str, Any] = {}
 
 
 class Assistant(Section):

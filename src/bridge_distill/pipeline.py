@@ -14,7 +14,6 @@ from bridge_distill.answers import answer_forms
 from bridge_distill.config import Assistant, Run, Tutor
 from bridge_distill.engine.stage import RECORD, Runner, Stage, lock, write_json
 from bridge_distill.errors import UserError, nearest
-from bridge_distill.models.adapters import adapters
 from bridge_distill.models.bases import base_digest, check_base
 from bridge_distill.runfile import RunFile
 
@@ -106,7 +105,7 @@ def check(run: Run, with_key: bool) -> None:
     check_base(run.student.base, "student.base")
     if run.assistant is not None:
         check_base(run.assistant.base, "assistant.base")
-        adapters.get(run.assistant.adapter.kind, "assistant.adapter")
+        assistant.check(run.assistant)
     for phase in run.student.curriculum:
         student.curriculum_phases.get(phase, "student.curriculum")
 

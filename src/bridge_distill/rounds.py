@@ -173,7 +173,11 @@ def _tuned(run: Run, learner: Assistant, number: int) -> list[Stage]:
     return [
         Stage(
             _name(run, "assistant", number),
-            {"assistant": learner.identity(), "base": base_digest(learner.base, "assistant.base"), "seed": run.seed},
+            {
+                "assistant": assistant.identity(learner),
+                "base": base_digest(learner.base, "assistant.base"),
+                "seed": run.seed,
+            },
             ("data", taught),
             lambda at: assistant.apprentice(
                 learner, at["data"], at[taught], at.folder, at.scratch, run.compute, run.seed

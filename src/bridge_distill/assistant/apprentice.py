@@ -9,10 +9,23 @@ from typing import Any
 from bridge_distill import artifacts, prompts
 from bridge_distill.config import Assistant, Compute
 from bridge_distill.errors import UserError
-from bridge_distill.models.adapters import adapters, merged
+from bridge_distill.models.adapters import make_adapter, merged, settings_of
 from bridge_distill.models.load import cut, load
 from bridge_distill.models.runtime import set_seed
 from bridge_distill.models.train import Example, Training, fine_tune
+
+ADAPTER = "assistant.adapter"
+
+
+def check(settings: Assistant) -> None:
+    """Raise ``UserError`` for an adapter or an option of one that is unknown, or a bad value."""
+    settings_of(settings.adapter, ADAPTER)
+
+
+def identity(settings: Assistant) -> dict[str, Any]:
+    """What decides a tuned assistant, with every option of the adapter that was left out at its default."""
+    adapter = {"kind": settings.adapter.kind, "options": settings_of(settings.adapter, ADAPTER).identity()}
+    return {**settings.identity(), "adapter": adapter}
 
 
 def apprentice(
@@ -22,7 +35,7 @@ def apprentice(
 
     Raises ``UserError`` where no kept reply is short enough to learn from.
     """
-    adapt = adapters.get(settings.adapter.kind, "assistant.adapter")
+    adapt = make_adapter(settings.adapter, ADAPTER)
     questions = artifacts.train_questions(data)
     asked = {question.id: prompts.local(question) for question in questions}
     paid = [row for row in artifacts.rationales(teach) if row.kept]
@@ -36,7 +49,7 @@ def apprentice(
     set_seed(seed)
     model = load(settings.base, compute, "assistant.base")
     cut(model, settings.shrink, [*asked.values(), *(row.text for row in paid)], "assistant.shrink")
-    model.network = adapt(model.network, settings.adapter)
+    model.network = adapt(model, examples)
     steps = max(1, math.ceil(settings.epochs * len(examples) / settings.batch))
     training = Training(steps, settings.batch, settings.learning_rate, settings.max_tokens, settings.save_steps, seed)
     try:
@@ -45,7 +58,12 @@ def apprentice(
         raise UserError("assistant.max_tokens", str(error), "raise it") from error
     model.network = merged(model.network)
     model.save(folder / artifacts.MODEL)
-    return {"parameters": model.parameters, "megabytes": megabytes(folder / artifacts.MODEL), **trained.figures()}
+    return {
+        "parameters": model.parameters,
+        "trained_share": trained.trained_parameters / model.parameters,
+        "megabytes": megabytes(folder / artifacts.MODEL),
+        **trained.figures(),
+    }
 
 
 def megabytes(folder: Path) -> float:

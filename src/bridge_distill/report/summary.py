@@ -19,7 +19,7 @@ from bridge_distill.report.rounds import latest_curve
 from bridge_distill.statistics import interval, minimum_detectable, paired_difference
 
 COUNTS = ("train", "test", "rejected", "beyond_limit")
-TRAINING = ("parameters", "trained_parameters", "megabytes", "examples", "too_long", "steps", "tokens")
+TRAINING = ("parameters", "trained_parameters", "trained_share", "megabytes", "examples", "too_long", "steps", "tokens")
 
 
 def write_summary(run_folder: Path) -> Path:
