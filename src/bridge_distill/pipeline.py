@@ -107,6 +107,8 @@ def check(run: Run, with_key: bool) -> None:
     if run.assistant is not None:
         check_base(run.assistant.base, "assistant.base")
         adapters.get(run.assistant.adapter.kind, "assistant.adapter")
+    if run.tutor is not None:
+        assistant.check(run.tutor)
     for phase in run.student.curriculum:
         student.curriculum_phases.get(phase, "student.curriculum")
 
