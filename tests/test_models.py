@@ -250,7 +250,9 @@ def test_greedy_texts_are_those_of_transformers_whatever_ends_first(tiny: Model)
         theirs = tiny.network.generate(
             input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=60, do_sample=False
         )
-        assert written.text == tiny.tokenizer.decode(theirs[0, ids.shape[1] :], skip_special_tokens=True).strip()
+        said = theirs[0, ids.shape[1] :][: written.tokens]
+        assert written.text == tiny.tokenizer.decode(said, skip_special_tokens=True).strip()
+        assert theirs.shape[1] - ids.shape[1] == written.tokens + written.finished
 
 
 def test_rows_that_have_ended_leave_the_batch(tiny: Model) -> None:

@@ -84,7 +84,9 @@ def test_a_filter_refuses_for_its_reason(
 
 def test_filters_stand_in_their_own_order_and_the_first_reason_is_given(tmp_path: Path) -> None:
     made = [replace(sample, finished=False) for sample in samples_of((LOOP * 40, None))]
-    assert reasons(plan(filters=["length", "repetition", "answer", "finished"]), [(QUESTION, made)], tmp_path) == ["cut off"]
+    assert reasons(plan(filters=["length", "repetition", "answer", "finished"]), [(QUESTION, made)], tmp_path) == [
+        "cut off"
+    ]
     assert reasons(plan(filters=["length", "repetition"]), [(QUESTION, made)], tmp_path) == ["repetition"]
 
 
@@ -102,7 +104,12 @@ def test_without_gold_more_than_half_of_the_samples_have_to_agree(tmp_path: Path
 def test_the_best_samples_of_a_question_stay(tmp_path: Path) -> None:
     made = samples_of(("a", "yes"), ("b", "yes"), ("c", "yes"), ("d", "no"), logs=[-0.5, -0.1, -0.3, -0.01])
     chosen = plan(4, filters=["best"], keep_best=2)
-    assert reasons(chosen, [(QUESTION, made)], tmp_path) == ["others score higher", "kept", "kept", "others score higher"]
+    assert reasons(chosen, [(QUESTION, made)], tmp_path) == [
+        "others score higher",
+        "kept",
+        "kept",
+        "others score higher",
+    ]
     assert max(map(quality, made)) <= 0
 
 
@@ -142,7 +149,8 @@ def test_every_sample_comes_out_once_and_the_counts_add_up(
     tmp_path: Path, made: list[list[tuple[str, str | None]]], gold: str | None, names: set[str]
 ) -> None:
     pools = [
-        (replace(QUESTION, id=str(at), answer=gold), samples_of(*told, question=str(at))) for at, told in enumerate(made)
+        (replace(QUESTION, id=str(at), answer=gold), samples_of(*told, question=str(at)))
+        for at, told in enumerate(made)
     ]
     sieve = Sieve(plan(3, filters=sorted(names), keep_best=2 if "best" in names else None), tmp_path)
     everything = [sample for _, part in pools for sample in part]

@@ -245,7 +245,9 @@ class Tutor(Section):
     @model_validator(mode="after")
     def _consistent(self) -> Tutor:
         if self.samples > 1 and self.temperature == 0:
-            raise ValueError(f"{self.samples} samples at temperature 0 are all the same: set a temperature, such as 0.7")
+            raise ValueError(
+                f"{self.samples} samples at temperature 0 are all the same: set a temperature, such as 0.7"
+            )
         if (self.keep_best is not None) != ("best" in self.filters):
             raise ValueError("keep_best and the filter best go together: set both, or neither")
         if len(set(self.filters)) < len(self.filters):

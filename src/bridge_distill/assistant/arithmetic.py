@@ -19,10 +19,11 @@ _LAST_WORD = re.compile(r"[^\W\d_]+\Z")
 _FIRST_WORD = re.compile(r"[^\W\d_]+")
 _OPERATORS = ("+", "-", "*", "/")
 # Words beside an expression that may be part of what is computed; so may a single letter.
-_COMPUTING = frozenset(
-    "of times plus minus by over from less than half twice double triple square squared cubed root sqrt log ln mod "
-    "modulo divided multiplied cdot frac per and to sum product difference quotient remainder rem average mean percent "
-    "hundred thousand million billion trillion mn bn dozen tenths hundredths thousandths".split()
+_COMPUTING = re.compile(
+    r"\w|of|times|plus|minus|by|over|from|less|than|half|twice|double|triple|squared?|cubed|root|sqrt|log|ln|modulo|mod|"
+    r"divided|multiplied|cdot|frac|per|and|to|sum|product|difference|quotient|remainder|rem|average|mean|percent|"
+    r"hundred|thousand|million|billion|trillion|[mb]n|dozen|tenths|hundredths|thousandths",
+    re.IGNORECASE,
 )
 _BEFORE = frozenset(":,;.>\"'`[(=$")
 _AFTER = frozenset(".,;:)]}?\"'`$<")
@@ -81,7 +82,7 @@ def _joins(before: str, signed: bool) -> bool:
     glued, said = not before[-1].isspace(), before.rstrip()
     word = _LAST_WORD.search(said)
     if word is not None:
-        return signed or glued or len(word[0]) == 1 or word[0].lower() in _COMPUTING
+        return signed or glued or _COMPUTING.fullmatch(word[0]) is not None
     if glued and len(said) > 1 and said[-2].isdigit():
         return True
     return said[-1] not in _BEFORE or (signed and said[-1] not in ":(=,;")
@@ -121,4 +122,4 @@ def _goes_on(after: str) -> bool:
     word = _FIRST_WORD.match(after)
     if word is None:
         return after[0] not in _AFTER
-    return len(word[0]) == 1 or word[0].lower() in _COMPUTING
+    return _COMPUTING.fullmatch(word[0]) is not None

@@ -51,9 +51,11 @@ class Filter(ABC):
 
     def settle(self, kept: Sequence[Sample]) -> None:
         """Hear which samples every filter let through, before the next question comes."""
+        return
 
     def close(self) -> None:
         """Let go of what was opened."""
+        return
 
 
 filters: Registry[type[Filter]] = Registry("filter", "bridge_distill.assistant.filters")

@@ -31,7 +31,7 @@ class UnclearError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A number (``value`` with its ``decimals``, two more for a percentage), a sign, or (``text`` empty) anything else."""
+    """A number (``decimals`` counts two more for a percentage), a sign, or, with empty ``text``, anything else."""
 
     start: int
     text: str = ""

@@ -38,7 +38,7 @@ class Sieve:
         self._steps = [_Step(name, member(settings, scratch)) for member, name in members]
 
     def sift(self, questions: Iterable[Question], samples: Iterable[Sample]) -> Iterator[Rationale]:
-        """Every sample as a rationale, kept or not, with the first reason that applies; one question in memory at a time.
+        """Every sample as a rationale, kept or not, with the first reason that applies; one question in memory.
 
         ``samples`` are those of the first question, then those of the next.
         """
@@ -65,7 +65,8 @@ class Sieve:
             step.filter.close()
 
     def _judged(self, question: Question, made: list[Sample]) -> Iterator[Rationale]:
-        left, reasons = made, {}
+        left = made
+        reasons: dict[int, str] = {}
         for step in self._steps:
             if not left:
                 break

@@ -78,7 +78,7 @@ def _next(model: Model, ids: Any, mask: Any, cache: Any) -> tuple[Any, Any]:
 
 
 def _draw(logits: Any, temperature: float, draws: Any) -> Any:
-    """A token for each row: the likeliest at temperature 0, else the one at which the cumulated share reaches the draw."""
+    """A token for each row: the likeliest at temperature 0, else where the cumulated share reaches the draw."""
     import torch
 
     if temperature == 0:

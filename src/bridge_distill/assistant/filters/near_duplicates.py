@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bridge_distill.assistant.contract import Filter, Sample, filters
-from bridge_distill.assistant.likeness import Shelf, jaccard, shingles
+from bridge_distill.assistant.likeness import Shelf, Shingles, jaccard, shingles
 from bridge_distill.records import Question
 
 
@@ -27,7 +27,7 @@ class NearDuplicates(Filter):
     def refuse(self, question: Question, samples: Sequence[Sample]) -> list[str | None]:
         """Two reasons: near duplicate of the same question's, and of another question's."""
         reasons: list[str | None] = [None] * len(samples)
-        taken = []
+        taken: list[Shingles] = []
         for place in sorted(range(len(samples)), key=lambda at: (-samples[at].log_probability, at)):
             told = shingles(samples[place].text)
             if any(jaccard(told, other) >= self.settings.max_alike for other in taken):
