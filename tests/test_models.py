@@ -224,3 +224,54 @@ def test_examples_that_are_too_long_are_left_out_and_counted(tiny_base: Path, tm
     assert (trained.examples, trained.too_long) == (len(EXAMPLES), 1)
     with pytest.raises(ValueError, match="none of 1 examples"):
         fine_tune(model, [long], Training(2, 2, 1e-3, 300, 100, 0), tmp_path / "b", "t")
+
+
+def test_greedy_texts_are_those_of_transformers_whatever_ends_first(tiny: Model) -> None:
+    asked = [prompt[: 7 * at + 3] for at, prompt in enumerate(PROMPTS)]
+    tiny.network.generation_config.eos_token_id = [tiny.tokenizer.eos_token_id, *tiny.tokenizer("e.")["input_ids"]]
+    ours = [rows[0] for rows in generate(tiny, asked, Decoding(60), 100_000, 0)]
+    assert len({written.tokens for written in ours}) > 3
+    for prompt, written in zip(asked, ours, strict=True):
+        ids = torch.tensor([tiny.prompt_ids(prompt)])
+        theirs = tiny.network.generate(
+            input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=60, do_sample=False
+        )
+        said = theirs[0, ids.shape[1] :][: written.tokens]
+        assert written.text == tiny.tokenizer.decode(said, skip_special_tokens=True).strip()
+        assert theirs.shape[1] - ids.shape[1] == written.tokens + written.finished
+
+
+def test_rows_that_have_ended_leave_the_batch(tiny: Model) -> None:
+    rows: list[int] = []
+    watch = tiny.network.register_forward_pre_hook(
+        lambda module, args, kwargs: rows.append(len(kwargs["input_ids"])), with_kwargs=True
+    )
+    written = [part[0] for part in generate(tiny, PROMPTS, Decoding(60, temperature=1.0), 100_000, 0)]
+    watch.remove()
+    assert (rows[0], len(rows)) == (len(PROMPTS), max(text.tokens + text.finished for text in written))
+    needed = sum(text.tokens + text.finished for text in written)
+    assert needed <= sum(rows) <= needed * 4 / 3 + len(PROMPTS)
+    assert sorted(rows, reverse=True) == rows
+
+
+def test_a_sample_is_the_same_in_any_batch_and_any_part_of_the_list(tiny: Model) -> None:
+    decoding = Decoding(8, temperature=1.0, samples=2)
+
+    def texts(prompts: list[str], batch_tokens: int, first: int = 0) -> list[list[str]]:
+        return [[s.text for s in rows] for rows in generate(tiny, prompts, decoding, batch_tokens, 1, first=first)]
+
+    whole = texts(PROMPTS, 100_000)
+    assert texts(PROMPTS, 1) == whole
+    assert texts(PROMPTS[:5], 1000) + texts(PROMPTS[5:], 1000, first=5) == whole
+
+
+def test_tokens_are_drawn_as_often_as_the_model_says(tiny: Model) -> None:
+    from bridge_distill.models.decode import decode
+
+    ids = torch.tensor([tiny.prompt_ids(PROMPTS[0])]).repeat(2000, 1)[:, :12]
+    draws = torch.linspace(0, 1, 2001)[:2000, None]
+    drawn = decode(tiny, ids, torch.ones_like(ids), None, draws, 2.0).tokens[:, 0]
+    with torch.inference_mode():
+        shares = (tiny.network(ids[:1]).logits[0, -1] / 2).softmax(-1)
+    counted = torch.bincount(drawn, minlength=len(shares)) / 2000
+    assert float((counted - shares).abs().max()) <= 1 / 1000

@@ -227,14 +227,32 @@ class Assistant(Section):
 
 
 class Tutor(Section):
-    """What the assistant explains, and which explanations are kept for the student."""
+    """What the assistant explains, and which explanations are kept for the student (docs/tutor.md).
+
+    ``max_words``, ``max_alike`` and ``keep_best`` are what the filters ``length``, ``near_duplicates`` and ``best``
+    hold to.
+    """
 
     samples: Positive = 1
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
     max_new_tokens: Positive = 160
-    keep: Literal["correct", "finished"] = "correct"
+    filters: list[str] = ["finished", "answer", "correct", "repetition", "length"]
     max_words: Positive = 150
+    max_alike: Share = 0.8
+    keep_best: Positive | None = None
     shard: Positive = Field(default=64, json_schema_extra=WHERE)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Tutor:
+        if self.samples > 1 and self.temperature == 0:
+            raise ValueError(
+                f"{self.samples} samples at temperature 0 are all the same: set a temperature, such as 0.7"
+            )
+        if (self.keep_best is not None) != ("best" in self.filters):
+            raise ValueError("keep_best and the filter best go together: set both, or neither")
+        if len(set(self.filters)) < len(self.filters):
+            raise ValueError("filters names a filter twice")
+        return self
 
 
 class Student(Section):

@@ -106,6 +106,8 @@ def check(run: Run, with_key: bool) -> None:
     if run.assistant is not None:
         check_base(run.assistant.base, "assistant.base")
         assistant.check(run.assistant)
+    if run.tutor is not None:
+        assistant.check_filters(run.tutor)
     for phase in run.student.curriculum:
         student.curriculum_phases.get(phase, "student.curriculum")
 

@@ -82,7 +82,8 @@ class Rationale:
     """An explanation of a question, by the expert or the assistant; ``reason`` says why not kept.
 
     ``text`` ends with the answer line that ``prompts.completion`` writes and ``answer`` is that
-    answer in canonical spelling (None if it could not be read).
+    answer in canonical spelling (None if it could not be read). ``quality`` is what its writer thought of
+    it, in nats, at most 0 (see ``assistant.quality``; None for the expert's).
     """
 
     question_id: str
@@ -92,6 +93,7 @@ class Rationale:
     answer: str | None
     kept: bool
     reason: str
+    quality: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
