@@ -82,7 +82,9 @@ class Rationale:
     """An explanation of a question, by the expert or the assistant; ``reason`` says why not kept.
 
     ``text`` ends with the answer line that ``prompts.completion`` writes and ``answer`` is that
-    answer in canonical spelling (None if it could not be read).
+    answer in canonical spelling (None if it could not be read). ``strategy`` is the first level of a
+    hierarchical trace, which the text begins with, None for a flat one; ``note`` says of a trace that was
+    asked to be hierarchical what was mended or why it is flat, None where flat was asked for.
     """
 
     question_id: str
@@ -92,6 +94,8 @@ class Rationale:
     answer: str | None
     kept: bool
     reason: str
+    strategy: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
