@@ -45,6 +45,12 @@ def leak(strategy: str, question: str) -> str | None:
     return "name" if names(question) & {word[0] for word in _WORD.finditer(strategy)} else None
 
 
+def masked(text: str) -> str:
+    """The text with ``#`` for every number and every name."""
+    own = names(text)
+    return _NUMBER.sub("#", _WORD.sub(lambda word: "#" if word[0] in own else word[0], text))
+
+
 def _capitalised(word: str) -> bool:
     return word[0].isupper() and any(sign.islower() for sign in word[1:])
 
