@@ -19,6 +19,7 @@ Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Levels = Literal["joint", "tasks", "staged"]
 RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
@@ -232,7 +233,7 @@ class Assistant(Section):
     base: str = "smollm2-135m"
     shrink: Shrink = Shrink(vocabulary="task")
     adapter: Adapter = Adapter()
-    levels: Literal["joint", "tasks", "staged"] = Field(default="joint", json_schema_extra=LATER)
+    levels: Levels = Field(default="joint", json_schema_extra=LATER)
     level_weights: LevelWeights = Field(default=LevelWeights(), json_schema_extra=LATER)
     strategies: Literal["teacher", "clusters"] = Field(default="teacher", json_schema_extra=LATER)
     epochs: Rate = 5

@@ -8,6 +8,7 @@ from bridge_distill.answers import is_correct, read_answer
 from bridge_distill.config import Tutor
 from bridge_distill.models.generate import Generation
 from bridge_distill.records import ASSISTANT, Question, Rationale
+from bridge_distill.traces import parse
 
 _REPEATED_WORDS = 8
 _TIMES = 3
@@ -17,7 +18,9 @@ def judge(question: Question, sample: int, generation: Generation, settings: Tut
     """The explanation with its verdict; the first reason that applies is the one given."""
     answer = read_answer(generation.text, question)
     reason = _fault(question, generation, answer, settings)
-    return Rationale(question.id, sample, ASSISTANT, generation.text, answer, reason is None, reason or "kept")
+    trace, kept = parse(generation.text), reason is None
+    strategy = None if trace is None else trace.strategy
+    return Rationale(question.id, sample, ASSISTANT, generation.text, answer, kept, reason or "kept", strategy)
 
 
 def _fault(question: Question, generation: Generation, answer: str | None, settings: Tutor) -> str | None:

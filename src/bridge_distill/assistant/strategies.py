@@ -13,8 +13,8 @@ from bridge_distill.answers import options_of
 from bridge_distill.records import Question, Rationale
 from bridge_distill.traces import Trace, one_line, render, sentences
 
-# Gives every text, numbers and names masked, the number of its kind.
-KindsFn = Callable[[Sequence[str]], Sequence[int]]
+# Of texts with numbers and names masked, and a seed: the number of each one's kind.
+KindsFn = Callable[[Sequence[str], int], Sequence[int]]
 
 COMMON = "strategy of its kind of question"
 NOTHING_COMMON = "flat: its kind of question has no common plan"
@@ -26,7 +26,9 @@ _OPENING = ("plan", "first", "second", "third", "next", "then", "finally", "so",
 _OPEN_ENDS = ("is", "are", "was", "were", "of", "the", "a", "to", "for", "at", "by", "and", "equals")
 
 
-def with_strategies(questions: Mapping[str, Question], rows: Sequence[Rationale], kinds: KindsFn) -> list[Rationale]:
+def with_strategies(
+    questions: Mapping[str, Question], rows: Sequence[Rationale], kinds: KindsFn, seed: int
+) -> list[Rationale]:
     """The rationales, flat ones with a strategy where their kind of question has one; ``note`` says so or why not.
 
     A kind's strategy is the commonest that the teacher gave, else a plan made of what at least four in five of its
@@ -34,7 +36,7 @@ def with_strategies(questions: Mapping[str, Question], rows: Sequence[Rationale]
     """
     asked = [prompts.body(questions[row.question_id]) for row in rows]
     groups: defaultdict[int, list[int]] = defaultdict(list)
-    for index, kind in enumerate(kinds([masked(text) for text in asked])):
+    for index, kind in enumerate(kinds([masked(text) for text in asked], seed)):
         groups[kind].append(index)
     found = list(rows)
     for group in groups.values():

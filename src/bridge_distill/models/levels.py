@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
 from bridge_distill import prompts
+from bridge_distill.config import Levels
 from bridge_distill.engine.progress import Tick, unseen
 from bridge_distill.models.generate import Decoding, Generation, generate
 from bridge_distill.models.load import Model
 from bridge_distill.records import Question
 from bridge_distill.traces import one_line
-
-Levels = Literal["joint", "tasks", "staged"]
 
 
 def explain(

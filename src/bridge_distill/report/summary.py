@@ -112,7 +112,9 @@ def _rationales(run: RunFolder, arm: str | None = None) -> dict[str, Any]:
 def _funnel(rationales: Sequence[Rationale]) -> dict[str, Any]:
     dropped = Counter(rationale.reason for rationale in rationales if not rationale.kept)
     kept = sum(rationale.kept for rationale in rationales)
-    return {"written": len(rationales), "kept": kept, "dropped": dict(dropped.most_common())}
+    traces = Counter(rationale.note or "as asked" for rationale in rationales if rationale.note is not None)
+    found = {"written": len(rationales), "kept": kept, "dropped": dict(dropped.most_common())}
+    return {**found, "traces": dict(traces.most_common())} if traces else found
 
 
 def _training(run: RunFolder, stage: str, arm: str | None = None) -> dict[str, Any]:
