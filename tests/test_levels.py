@@ -133,6 +133,14 @@ def test_an_assistant_is_tuned_on_every_kind_of_levels(
     assert load(str(tmp_path / "out/assistant/model"), Compute(), "b").parameters == figures["parameters"]
 
 
+def test_what_flat_rationales_got_is_counted(tiny_base: Path, tmp_path: Path) -> None:
+    figures = tune(
+        tiny_base, tmp_path, rows=[*map(deep, QUESTIONS[:3]), *map(flat, QUESTIONS[3:])], strategies="clusters"
+    )
+    assert sum(figures["traces"].values()) == 3
+    assert set(figures["traces"]) <= {COMMON, NOTHING_COMMON}
+
+
 class Killed(BaseException):
     """Stands for a kill between two phases."""
 
@@ -174,7 +182,7 @@ def test_a_model_that_learnt_tasks_is_asked_level_by_level(tiny_base: Path, tmp_
     assert not short.finished
 
     model.save(tmp_path / "assistant/model")
-    for name in ("data", "tutor", "test"):
+    for name in ("data", "tutor", "shards", "test", "test-shards"):
         (tmp_path / name).mkdir()
     write_rows(tmp_path / "data" / artifacts.TRAIN, Question, [question])
     folders = [tmp_path / name for name in ("data", "assistant", "tutor", "shards")]

@@ -153,7 +153,7 @@ def _trainer(
     )
     weighted = any(weight not in (0, 1) for row in rows for weight in row["weights"])
     columns = ["input_ids", "labels", *(["weights"] if weighted else [])]
-    dataset = Dataset.from_list(rows).select_columns(columns).select(order)
+    dataset = Dataset.from_list([{name: row[name] for name in columns} for row in rows]).select(order)
     trainer = (weighting(SFTTrainer) if weighted else SFTTrainer)(
         model=model.network,
         args=settings,
