@@ -13,12 +13,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from bridge_distill.section import WHERE, Section
+from bridge_distill.section import LATER, WHERE, Section
 
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Levels = Literal["joint", "tasks", "staged"]
 RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
@@ -170,7 +171,8 @@ class Teacher(Section):
     """The expert that is paid, and what is asked of it.
 
     The key stands in no file: ``key_env`` names the environment variable that holds it, ``key_command``
-    a command that prints it. A ``temperature`` of None is not sent.
+    a command that prints it. A ``temperature`` of None is not sent. A hierarchical ``trace`` has a strategy
+    before its steps (docs/traces.md).
     """
 
     provider: str = "openai"
@@ -181,6 +183,7 @@ class Teacher(Section):
     api_version: str | None = None
     tokenizer: str | None = Field(default=None, json_schema_extra=WHERE)
     structured: bool = False
+    trace: Literal["flat", "hierarchical"] = Field(default="flat", json_schema_extra=LATER)
     samples: Positive = 1
     max_words: Positive = 80
     max_output_tokens: Positive = 256
@@ -204,16 +207,35 @@ class Adapter(Section):
     options: dict[str, Any] = {}
 
 
+class LevelWeights(Section):
+    """How much a token of each level of a rationale counts in the loss; 0 leaves the level out."""
+
+    strategy: Annotated[float, Field(ge=0)] = 1
+    tactics: Annotated[float, Field(ge=0)] = 1
+    answer: Annotated[float, Field(ge=0)] = 1
+
+    @model_validator(mode="after")
+    def _some_weight(self) -> LevelWeights:
+        if not self.strategy + self.tactics + self.answer:
+            raise ValueError("needs at least one weight above 0")
+        return self
+
+
 class Assistant(Section):
     """The local model that learns from the paid rationales.
 
     The defaults suit some tens of rationales and full tuning (docs/experiments.md); low-rank adapters
-    want a higher learning rate.
+    want a higher learning rate. ``levels`` says how hierarchical traces are learnt: as one sequence, as
+    separate tasks, or strategy first and tactics after; ``strategies: clusters`` gives flat rationales a
+    strategy out of others of their kind (docs/traces.md).
     """
 
     base: str = "smollm2-135m"
     shrink: Shrink = Shrink(vocabulary="task")
     adapter: Adapter = Adapter()
+    levels: Levels = Field(default="joint", json_schema_extra=LATER)
+    level_weights: LevelWeights = Field(default=LevelWeights(), json_schema_extra=LATER)
+    strategies: Literal["teacher", "clusters"] = Field(default="teacher", json_schema_extra=LATER)
     epochs: Rate = 5
     batch: Positive = 2
     learning_rate: Rate = 1e-4

@@ -35,7 +35,7 @@ def stages(run: Run, scope: str, learner: Assistant | None) -> list[Stage]:
     ]
     learns_from = ["teach"]
     if run.assistant is not None and run.tutor is not None:
-        made += [*rounds.tuning(run, run.assistant), _tutoring(run, run.tutor)]
+        made += [*rounds.tuning(run, run.assistant), _tutoring(run, run.assistant, run.tutor)]
         learns_from.append("tutor")
     made.append(
         Stage(
@@ -52,12 +52,14 @@ def stages(run: Run, scope: str, learner: Assistant | None) -> list[Stage]:
     ]
 
 
-def _tutoring(run: Run, tutor: Tutor) -> Stage:
+def _tutoring(run: Run, learner: Assistant, tutor: Tutor) -> Stage:
     return Stage(
         "tutor",
-        {"tutor": tutor.identity(), "seed": run.seed},
+        {"tutor": tutor.identity(), "seed": run.seed, **rounds.asked_by(learner)},
         ("data", "assistant"),
-        lambda at: assistant.tutor(tutor, at["data"], at["assistant"], at.folder, at.scratch, run.compute, run.seed),
+        lambda at: assistant.tutor(
+            tutor, at["data"], at["assistant"], at.folder, at.scratch, run.compute, run.seed, learner.levels
+        ),
     )
 
 
@@ -78,9 +80,10 @@ def _evaluation(run: Run, name: str) -> Stage:
                 run.compute,
             ),
         )
+    asked = rounds.asked_by(run.assistant) if name == "assistant" and run.assistant is not None else {}
     return Stage(
         f"evaluate/{name}",
-        settings,
+        settings | asked,
         ("data", name),
         lambda at: evaluation.grade(
             run.evaluate,
@@ -90,6 +93,7 @@ def _evaluation(run: Run, name: str) -> Stage:
             at.folder,
             at.scratch,
             run.compute,
+            asked.get("levels", "joint"),
         ),
     )
 

@@ -13,6 +13,7 @@ from bridge_distill.assistant.contract import Filter, Sample, filters
 from bridge_distill.assistant.quality import quality
 from bridge_distill.config import Tutor
 from bridge_distill.records import ASSISTANT, Question, Rationale
+from bridge_distill.traces import parse
 
 
 @dataclass
@@ -79,7 +80,7 @@ class Sieve:
         for step in self._steps:
             step.filter.settle(left)
         for sample in made:
-            reason = reasons.get(sample.sample)
+            reason, trace = reasons.get(sample.sample), parse(sample.text)
             yield Rationale(
                 question.id,
                 sample.sample,
@@ -89,6 +90,7 @@ class Sieve:
                 reason is None,
                 reason or "kept",
                 quality(sample),
+                None if trace is None else trace.strategy,
             )
 
 

@@ -7,31 +7,40 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from bridge_distill import artifacts, prompts
+from bridge_distill import artifacts
 from bridge_distill.answers import read_answer
 from bridge_distill.assistant.contract import Sample
 from bridge_distill.assistant.sieve import Sieve
-from bridge_distill.config import Compute, Tutor
+from bridge_distill.config import Compute, Levels, Tutor
 from bridge_distill.engine.progress import Tick, progress
 from bridge_distill.engine.rows import count_rows, iterate_rows, write_rows
 from bridge_distill.engine.shards import shard_files
-from bridge_distill.models.generate import Decoding, Generation, generate
+from bridge_distill.models.generate import Decoding, Generation
+from bridge_distill.models.levels import explain
 from bridge_distill.models.load import Model, load
 from bridge_distill.records import Question, Rationale
 
 
 def tutor(
-    settings: Tutor, data: Path, assistant: Path, folder: Path, scratch: Path, compute: Compute, seed: int
+    settings: Tutor,
+    data: Path,
+    assistant: Path,
+    folder: Path,
+    scratch: Path,
+    compute: Compute,
+    seed: int,
+    levels: Levels = "joint",
 ) -> dict[str, Any]:
     """Write a ``Rationale`` for every question and sample, kept or not; returns figures.
 
-    A killed run loses at most the shard under way. Neither questions nor explanations are ever all in memory.
+    ``levels`` says how the assistant was taught, and so how it is asked. A killed run loses at most the shard under
+    way. Neither questions nor explanations are ever all in memory.
     """
     pool = data / artifacts.TRAIN
     model = load(str(assistant / artifacts.MODEL), compute, "assistant")
     questions = count_rows(pool)
     with progress("explaining", questions) as tick, closing(Sieve(settings, scratch)) as sieve:
-        written = _written(model, pool, settings, scratch, compute, seed, tick)
+        written = _written(model, pool, settings, levels, scratch, compute, seed, tick)
         write_rows(folder / artifacts.RATIONALES, Rationale, sieve.sift(iterate_rows(pool, Question), written))
     table = sieve.table()
     refused = sum(step["removed"] for step in table)
@@ -44,18 +53,17 @@ def tutor(
 
 
 def _written(
-    model: Model, pool: Path, settings: Tutor, scratch: Path, compute: Compute, seed: int, tick: Tick
+    model: Model, pool: Path, settings: Tutor, levels: Levels, scratch: Path, compute: Compute, seed: int, tick: Tick
 ) -> Iterator[Sample]:
     """The samples of every question in order, each shard on disk before it is read."""
 
-    def explain(part: Sequence[Question], start: int, file: Path) -> None:
+    def make(part: Sequence[Question], start: int, file: Path) -> None:
         decoding = Decoding(settings.max_new_tokens, settings.temperature, settings.samples)
-        asked = [prompts.local(question) for question in part]
-        made = generate(model, asked, decoding, compute.batch_tokens, seed, tick, start)
+        made = explain(model, part, levels, decoding, compute.batch_tokens, seed, tick, start)
         rows = [row for pair in zip(part, made, strict=True) for row in _samples(*pair)]
         write_rows(file, Sample, rows)
 
-    for file in shard_files(iterate_rows(pool, Question), settings.shard, scratch, explain, tick):
+    for file in shard_files(iterate_rows(pool, Question), settings.shard, scratch, make, tick):
         yield from iterate_rows(file, Sample)
 
 

@@ -111,13 +111,16 @@ def _rationales(run: RunFolder, arm: str | None = None) -> dict[str, Any]:
 
 def _funnel(folder: Path, author: str) -> dict[str, Any]:
     # The tutor may pass the expert's rationales on beside its own, so each folder counts one author only.
-    reasons = Counter(
-        None if row.kept else row.reason
-        for row in iterate_rows(folder / artifacts.RATIONALES, Rationale)
-        if row.author == author
-    )
+    reasons: Counter[str | None] = Counter()
+    traces: Counter[str] = Counter()
+    for row in iterate_rows(folder / artifacts.RATIONALES, Rationale):
+        if row.author == author:
+            reasons[None if row.kept else row.reason] += 1
+            if row.note is not None:
+                traces[row.note or "as asked"] += 1
     written, kept = reasons.total(), reasons.pop(None, 0)
-    return {"written": written, "kept": kept, "dropped": dict(reasons.most_common())}
+    found = {"written": written, "kept": kept, "dropped": dict(reasons.most_common())}
+    return {**found, "traces": dict(traces.most_common())} if traces else found
 
 
 def _training(run: RunFolder, stage: str, arm: str | None = None) -> dict[str, Any]:
