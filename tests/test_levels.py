@@ -37,7 +37,7 @@ BY_ID = {question.id: question for question in QUESTIONS}
 def deep(question: Question) -> Rationale:
     trace = practice.trace(question.text, 0, False)
     assert trace is not None
-    return Rationale(question.id, 0, EXPERT, render(trace), trace.answer, True, "", trace.strategy)
+    return Rationale(question.id, 0, EXPERT, render(trace), trace.answer, True, "", strategy=trace.strategy)
 
 
 def flat(question: Question, phrasing: int = 0) -> Rationale:
@@ -170,7 +170,7 @@ def test_stages_resumed_after_a_kill_end_with_the_same_bytes(
 def test_a_model_that_learnt_tasks_is_asked_level_by_level(tiny_base: Path, tmp_path: Path) -> None:
     question = Question("q", "Is there diversity jurisdiction?", "yes_no", answer="yes")
     text = "Strategy: Different states.\nSteps:\n1. Diverse and enough.\nAnswer: yes"
-    row = Rationale("q", 0, EXPERT, text, "yes", True, "", "Different states.")
+    row = Rationale("q", 0, EXPERT, text, "yes", True, "", strategy="Different states.")
     model = load(str(tiny_base), Compute(), "base")
     [tasks] = phases(settings("tasks"), {"q": question}, [row])
     fine_tune(model, tasks.examples, Training(100, 3, 1e-2, 500, 1000, 0), tmp_path / "c", "t")

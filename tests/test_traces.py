@@ -171,7 +171,11 @@ def test_traces_are_bought_counted_and_kept(tmp_path: Path, structured: bool) ->
 def test_rationales_written_before_there_were_strategies_are_read(tmp_path: Path) -> None:
     import pyarrow.parquet as pq
 
-    write_rows(tmp_path / "r.parquet", Rationale, [Rationale("q", 0, "expert", "t", "yes", True, "", "s", "mended")])
+    write_rows(
+        tmp_path / "r.parquet",
+        Rationale,
+        [Rationale("q", 0, "expert", "t", "yes", True, "", strategy="s", note="mended")],
+    )
     old = pq.read_table(tmp_path / "r.parquet").drop_columns(["strategy", "note"])
     pq.write_table(old, tmp_path / "r.parquet")
     assert read_rows(tmp_path / "r.parquet", Rationale) == [Rationale("q", 0, "expert", "t", "yes", True, "")]

@@ -26,8 +26,9 @@ def explain(
 ) -> list[list[Generation]]:
     """Write ``decoding.samples`` explanations of each question, as ``generate`` does, in the way they were taught.
 
-    ``first`` is the first question's position in its pool. Of a model that learnt separate ``tasks``, each sample draws its strategy and goes on from there; the token limit
-    holds for the whole. Other models write both levels in one go.
+    ``first`` is the first question's position in its pool. Of a model that learnt separate ``tasks``, each sample
+    draws its strategy and goes on from there; the token limit holds for the whole. Other models write both levels
+    in one go.
     """
     if levels != "tasks":
         return generate(model, [prompts.local(q) for q in questions], decoding, batch_tokens, seed, tick, first)
