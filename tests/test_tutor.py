@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge_distill import artifacts, practice
-from bridge_distill.assistant import check, tutor
+from bridge_distill.assistant import check_filters, tutor
 from bridge_distill.assistant.contract import Sample, filters
 from bridge_distill.assistant.quality import quality
 from bridge_distill.assistant.sieve import Sieve
@@ -186,7 +186,7 @@ def test_settings_that_contradict_each_other_are_refused(settings_: dict[str, An
 
 def test_an_unknown_filter_is_answered_with_the_nearest() -> None:
     with pytest.raises(UserError, match=r"tutor\.filters: unknown filter 'finish'; .*'finished'"):
-        check(plan(filters=["finish"]))
+        check_filters(plan(filters=["finish"]))
 
 
 def explained(base: Path, root: Path, chosen: Tutor, questions: Sequence[Question]) -> list[Rationale]:

@@ -9,7 +9,7 @@ import torch
 
 from bridge_distill import practice, prompts
 from bridge_distill.config import Adapter, Compute
-from bridge_distill.models.adapters import adapters, merged
+from bridge_distill.models.adapters import make_adapter, merged
 from bridge_distill.models.load import Model, load
 from bridge_distill.models.runtime import set_seed
 from bridge_distill.models.train import Example, Trained, Training, fine_tune
@@ -102,7 +102,9 @@ def test_the_loss_is_the_weighted_mean(tiny_base: Path, tmp_path: Path) -> None:
 def test_a_heavier_level_is_learnt_faster(tiny_base: Path, tmp_path: Path, kind: str) -> None:
     def strategy_loss(worth: float) -> float:
         model = plain(tiny_base)
-        model.network = adapters.get(kind, "a")(model.network, Adapter(kind=kind, rank=4))
+        model.network = make_adapter(Adapter(kind=kind, options={"rank": 4} if kind == "lora" else {}), "a")(
+            model, examples(worth, 1, 1)
+        )
         trained(model, examples(worth, 1, 1), tmp_path / str(worth), Training(12, 2, 5e-3, 400, 100, 7))
         model.network = merged(model.network)
         return level_losses(model, examples(1, 1, 1)[0])[0][0]
