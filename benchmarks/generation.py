@@ -1,8 +1,9 @@
-"""How fast explanations are written: ours against transformers.pipeline, and against the GEMM floor.
+"""How fast explanations are written, against transformers.pipeline and the GEMM floor; and in how much memory.
 
-Both write greedily with the same model, prompts, token limit and batch size; ours sorts prompts by
-length first. The floor is 2 operations a weight and token (prompt and reply), at the rate of a
-1024 x 1024 float32 product measured in the same run.
+Speed: both write greedily with the same model, prompts, token limit and batch size; ours sorts prompts by length
+first, and rows that have ended leave the batch. The floor is 2 operations a weight and token (prompt and reply), at
+the rate of a 1024 x 1024 float32 product measured in the same run. Memory: the peak of the tutor's stage over a small
+pool and one 100 times as large, with a tiny model of the same vocabulary, after a first pool to warm up.
 
     python benchmarks/generation.py [--quick]
 """
@@ -12,23 +13,32 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import tempfile
 import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import torch
 
-from bridge_distill import practice, prompts
-from bridge_distill.config import Compute, Shrink
+from bridge_distill import artifacts, practice, prompts
+from bridge_distill.assistant import tutor
+from bridge_distill.config import Compute, Shrink, Tutor
+from bridge_distill.engine.rows import write_rows
+from bridge_distill.engine.stage import peak_memory
 from bridge_distill.models.generate import Decoding, generate
 from bridge_distill.models.load import Model, cut, load
 from bridge_distill.models.runtime import gemm_rate
+from bridge_distill.records import Question
 
 BATCH = 32
+GROWTH = 100
 
 
-def mixed_prompts(count: int) -> list[str]:
+def mixed_questions(count: int) -> list[Question]:
     """Legal questions from the shortest to the longest kind, in mixed order."""
     levels = [practice.make("legal", -(-count // 4), 9, difficulty) for difficulty in (0.0, 0.3, 0.6, 1.0)]
-    return [prompts.local(question) for group in zip(*levels, strict=True) for question in group][:count]
+    return [question for group in zip(*levels, strict=True) for question in group][:count]
 
 
 def ours(model: Model, asked: list[str], tokens: int) -> tuple[float, list[int]]:
@@ -51,34 +61,70 @@ def peer(model: Model, asked: list[str], tokens: int) -> float:
     return time.perf_counter() - started
 
 
-def main() -> None:
-    """Measure once and print one line of JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer prompts, under 50 seconds")
-    count, tokens = (24, 16) if parser.parse_args().quick else (256, 48)
-    asked = mixed_prompts(count)
-    model = cut(load("smollm2-135m", Compute(), "base"), Shrink(vocabulary="task"), asked, "shrink")
+def speed(model: Model, asked: list[str], tokens: int) -> dict[str, Any]:
+    """Seconds of both, and their ratios."""
     generate(model, asked[:2], Decoding(2), 1024, 0)
     seconds, written = ours(model, asked, tokens)
     other = peer(model, asked, tokens)
     read = sum(len(model.prompt_ids(prompt)) for prompt in asked)
     floor = 2 * model.parameters * (read + sum(written)) / gemm_rate()
-    print(
-        json.dumps(
-            {
-                "benchmark": "generation",
-                "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
-                "torch": torch.__version__,
-                "prompts": count,
-                "tokens_read": read,
-                "tokens_written": sum(written),
-                "seconds": round(seconds, 2),
-                "pipeline_seconds": round(other, 2),
-                "times_pipeline": round(other / seconds, 2),
-                "share_of_floor": round(floor / seconds, 2),
-            }
-        )
-    )
+    return {
+        "prompts": len(asked),
+        "tokens_read": read,
+        "tokens_written": sum(written),
+        "seconds": round(seconds, 2),
+        "pipeline_seconds": round(other, 2),
+        "times_pipeline": round(other / seconds, 2),
+        "share_of_floor": round(floor / seconds, 2),
+    }
+
+
+def memory(tokenizer: Any, questions: list[Question], count: int) -> dict[str, Any]:
+    """Peak memory of the tutor over ``count`` and over 100 times as many questions."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    size = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 2}
+    torch.manual_seed(0)
+    tiny = Model(LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **size, **heads)), tokenizer)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        tiny.save(root / "assistant" / artifacts.MODEL)
+        explained(root / "warm", root / "assistant", questions, count)
+        small = explained(root / "small", root / "assistant", questions, count)
+        large = explained(root / "large", root / "assistant", questions, GROWTH * count)
+    return {
+        "memory_prompts": [count, GROWTH * count],
+        "peak_megabytes": [round(peak / 1e6, 1) for peak in (small, large)],
+        "times_memory": round(large / small, 3),
+    }
+
+
+def explained(root: Path, assistant: Path, questions: list[Question], count: int) -> int:
+    """Peak resident bytes while a pool of ``count`` questions, over and over the same, is explained twice each."""
+    for name in ("data", "tutor", "scratch"):
+        (root / name).mkdir(parents=True)
+    pool = (replace(questions[row % len(questions)], id=str(row)) for row in range(count))
+    write_rows(root / "data" / artifacts.TRAIN, Question, pool)
+    # Not those that would leave nothing of what a model of random weights says.
+    filters = ["steps", "repetition", "length", "near_duplicates"]
+    settings = Tutor(samples=2, temperature=1.0, max_new_tokens=2, filters=filters)
+    with peak_memory() as peak:
+        tutor(settings, root / "data", assistant, root / "tutor", root / "scratch", Compute(), 0)
+        return peak()
+
+
+def main() -> None:
+    """Measure once and print one line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer prompts, under 50 seconds")
+    count, tokens, pool = (12, 8, 20) if parser.parse_args().quick else (500, 48, 500)
+    questions = mixed_questions(count)
+    asked = [prompts.local(question) for question in questions]
+    model = cut(load("smollm2-135m", Compute(), "base"), Shrink(vocabulary="task"), asked, "shrink")
+    about = {"machine": f"{platform.machine()}, {torch.get_num_threads()} threads", "torch": torch.__version__}
+    held = memory(model.tokenizer, questions, pool)
+    print(json.dumps({"benchmark": "generation", **about, **speed(model, asked, tokens), **held}))
 
 
 if __name__ == "__main__":

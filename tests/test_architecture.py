@@ -23,6 +23,7 @@ FLOW = {
     "rounds",
     "__main__",
     "forecast",
+    "kinds",
     "status",
     "table",
 }

@@ -8,13 +8,18 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bridge_distill import practice
 from bridge_distill.config import Run
 from bridge_distill.teacher.loopback import read_script
 from bridge_distill.teacher.loopback.faults import KINDS, PLACES
+from bridge_distill.traces import render
 
 ROOT = Path(__file__).parent.parent
 TEACHER = (ROOT / "docs/teacher.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8") + TEACHER, re.DOTALL)
+TRACES = (ROOT / "docs/traces.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(
+    r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8") + TEACHER + TRACES, re.DOTALL
+)
 LINES = re.findall(r"^    (teacher: \{.*)$", TEACHER, re.MULTILINE)
 WHOLE = {"name": "r", "data": {"train": "a.jsonl", "test": "b.jsonl"}, "budget": {"queries": 5}}
 
@@ -32,3 +37,12 @@ def test_the_fault_script_is_valid(tmp_path: Path) -> None:
 
 def test_every_kind_of_fault_and_every_call_is_described() -> None:
     assert not [name for name in (*KINDS, *PLACES) if f"`{name}`" not in TEACHER and name != "ask"]
+
+
+def test_the_trace_that_is_shown_is_one_that_the_expert_writes() -> None:
+    shown = re.search(r"^    Strategy: .*?^    Answer: .*?$", TRACES, re.MULTILINE | re.DOTALL)
+    assert shown is not None
+    text = "Heart rate 134 beats per minute, QT 423 ms. Correct the QT by Bazett, in ms."
+    trace = practice.trace(text, 0, False)
+    assert trace is not None
+    assert shown[0].replace("    ", "") == render(trace)

@@ -12,9 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge_distill import practice, prompts
-from bridge_distill.config import Adapter, Compute, Shrink
+from bridge_distill.config import Compute, Shrink
 from bridge_distill.errors import UserError
-from bridge_distill.models.adapters import adapters, merged
 from bridge_distill.models.bases import base_digest
 from bridge_distill.models.generate import Decoding, batches, generate
 from bridge_distill.models.load import Model, cut, load
@@ -156,19 +155,6 @@ def test_batches_hold_every_index_once_within_the_limit(lengths: list[int], limi
         assert len(group) == 1 or max(lengths[i] for i in group) * len(group) <= limit
 
 
-@pytest.mark.parametrize("kind", adapters.names())
-def test_every_adapter_trains_and_merges_to_plain_weights(tiny_base: Path, tmp_path: Path, kind: str) -> None:
-    model = load(str(tiny_base), Compute(), "base")
-    before = {name: value.clone() for name, value in model.network.state_dict().items()}
-    set_seed(0)
-    model.network = adapters.get(kind, "a")(model.network, Adapter(kind=kind, rank=4))
-    trained = fine_tune(model, EXAMPLES, Training(12, 4, 5e-3, 400, 100, 0), tmp_path, "t")
-    model.network = merged(model.network)
-    assert model.network.state_dict().keys() == before.keys()
-    assert trained.losses[-1][1] < trained.losses[0][1]
-    assert any(not torch.equal(model.network.state_dict()[name], before[name]) for name in before)
-
-
 def train(base: Path, folder: Path, steps_before_kill: int | None) -> dict[str, torch.Tensor]:
     """Train ten steps; where asked, die after some of them first."""
     training = Training(10, 2, 1e-3, 400, 3, 7)
@@ -238,3 +224,54 @@ def test_examples_that_are_too_long_are_left_out_and_counted(tiny_base: Path, tm
     assert (trained.examples, trained.too_long) == (len(EXAMPLES), 1)
     with pytest.raises(ValueError, match="none of 1 examples"):
         fine_tune(model, [long], Training(2, 2, 1e-3, 300, 100, 0), tmp_path / "b", "t")
+
+
+def test_greedy_texts_are_those_of_transformers_whatever_ends_first(tiny: Model) -> None:
+    asked = [prompt[: 7 * at + 3] for at, prompt in enumerate(PROMPTS)]
+    tiny.network.generation_config.eos_token_id = [tiny.tokenizer.eos_token_id, *tiny.tokenizer("e.")["input_ids"]]
+    ours = [rows[0] for rows in generate(tiny, asked, Decoding(60), 100_000, 0)]
+    assert len({written.tokens for written in ours}) > 3
+    for prompt, written in zip(asked, ours, strict=True):
+        ids = torch.tensor([tiny.prompt_ids(prompt)])
+        theirs = tiny.network.generate(
+            input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=60, do_sample=False
+        )
+        said = theirs[0, ids.shape[1] :][: written.tokens]
+        assert written.text == tiny.tokenizer.decode(said, skip_special_tokens=True).strip()
+        assert theirs.shape[1] - ids.shape[1] == written.tokens + written.finished
+
+
+def test_rows_that_have_ended_leave_the_batch(tiny: Model) -> None:
+    rows: list[int] = []
+    watch = tiny.network.register_forward_pre_hook(
+        lambda module, args, kwargs: rows.append(len(kwargs["input_ids"])), with_kwargs=True
+    )
+    written = [part[0] for part in generate(tiny, PROMPTS, Decoding(60, temperature=1.0), 100_000, 0)]
+    watch.remove()
+    assert (rows[0], len(rows)) == (len(PROMPTS), max(text.tokens + text.finished for text in written))
+    needed = sum(text.tokens + text.finished for text in written)
+    assert needed <= sum(rows) <= needed * 4 / 3 + len(PROMPTS)
+    assert sorted(rows, reverse=True) == rows
+
+
+def test_a_sample_is_the_same_in_any_batch_and_any_part_of_the_list(tiny: Model) -> None:
+    decoding = Decoding(8, temperature=1.0, samples=2)
+
+    def texts(prompts: list[str], batch_tokens: int, first: int = 0) -> list[list[str]]:
+        return [[s.text for s in rows] for rows in generate(tiny, prompts, decoding, batch_tokens, 1, first=first)]
+
+    whole = texts(PROMPTS, 100_000)
+    assert texts(PROMPTS, 1) == whole
+    assert texts(PROMPTS[:5], 1000) + texts(PROMPTS[5:], 1000, first=5) == whole
+
+
+def test_tokens_are_drawn_as_often_as_the_model_says(tiny: Model) -> None:
+    from bridge_distill.models.decode import decode
+
+    ids = torch.tensor([tiny.prompt_ids(PROMPTS[0])]).repeat(2000, 1)[:, :12]
+    draws = torch.linspace(0, 1, 2001)[:2000, None]
+    drawn = decode(tiny, ids, torch.ones_like(ids), None, draws, 2.0).tokens[:, 0]
+    with torch.inference_mode():
+        shares = (tiny.network(ids[:1]).logits[0, -1] / 2).softmax(-1)
+    counted = torch.bincount(drawn, minlength=len(shares)) / 2000
+    assert float((counted - shares).abs().max()) <= 1 / 1000

@@ -141,7 +141,10 @@ def _write_teaching(run: Path) -> None:
         for i in range(POOL - CHOSEN)
     ]
     write_rows(run / "tutor" / artifacts.RATIONALES, Rationale, [texts[0], *own])
-    record(run, "tutor", 191.0, {"written": POOL - CHOSEN, "kept": {}})
+    gone = sum(not row.kept for row in own)
+    step = {"filter": "repetition", "in": len(own), "removed": gone, "out": len(own) - gone}
+    steps = [{**step, "reasons": {"repeats itself": gone}}]
+    record(run, "tutor", 191.0, {"written": len(own), "kept": len(own) - gone, "filters": steps})
 
 
 def _write_training(run: Path) -> None:
@@ -340,6 +343,8 @@ def test_summary_counts_money_and_what_was_kept(finished: Path) -> None:
         "paid": {"replies": 15, "input_tokens": 1350, "output_tokens": 900}, "usd_from_store": "0.012500",
     }  # fmt: skip
     assert summary["rationales"]["expert"]["kept"] == 17
+    [step] = summary["rationales"]["assistant"].pop("filters")
+    assert (step["in"], step["removed"], step["out"]) == (380, 95, 285)
     assert summary["rationales"]["assistant"] == {"written": 380, "kept": 285, "dropped": {"repeats itself": 95}}
     assert summary["student"]["parameters"] == 14_200_000
     assert summary["student"]["megabytes"] == 56.8

@@ -137,11 +137,20 @@ def test_a_bad_run_file_is_refused_in_one_sentence(tmp_path: Path, tree: Any, se
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("override", ["student.epochs", "=3", "student.epochs=[1", "name.x=1", "student.nope=1"])
+@pytest.mark.parametrize(
+    "override", ["student.epochs", "=3", "student.epochs=[1", "name.x=1", "student.nope=1", "none.yaml"]
+)
 def test_a_bad_override_is_refused_in_one_sentence(tmp_path: Path, override: str) -> None:
     with pytest.raises(UserError) as caught:
         read(tmp_path, PLAIN, override)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_of_settings_goes_over_the_run_file_in_the_order_given(tmp_path: Path) -> None:
+    file = tmp_path / "more.yaml"
+    file.write_text("seed: 4\nstudent: {batch: 3}\n")
+    run = read(tmp_path, PLAIN | {"student": {"epochs": 2}}, "student.batch=9", str(file), "seed=5").run
+    assert (run.student.epochs, run.student.batch, run.seed) == (2, 3, 5)
 
 
 def test_a_missing_run_file_is_named(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the assistant writes is filtered for a stated reason; what the student learns follows its curriculum."""
+"""What the student learns follows its curriculum."""
 
 from __future__ import annotations
 
@@ -10,49 +10,13 @@ import pytest
 
 from bridge_distill import artifacts, practice, prompts
 from bridge_distill.answers import read_answer
-from bridge_distill.assistant.filters import judge, repeats
-from bridge_distill.config import Compute, Shrink, Student, Tutor
+from bridge_distill.config import Compute, Shrink, Student
 from bridge_distill.engine.rows import write_rows
 from bridge_distill.errors import UserError
-from bridge_distill.models.generate import Generation
 from bridge_distill.records import EXPERT, Question, Rationale
 from bridge_distill.student import curriculum_phases, teach_student
 from bridge_distill.student.contract import Materials
 from bridge_distill.student.instructions import read_instructions
-
-QUESTION = Question("q", "Is the sky blue?", "yes_no", answer="yes")
-LOOP = "the sky is blue because the sky is blue and "
-
-
-def written(text: str, finished: bool = True) -> Generation:
-    return Generation(text, len(text.split()), finished, -0.1, 0.2, 0.4)
-
-
-@pytest.mark.parametrize(
-    ("generation", "keep", "reason"),
-    [
-        (written("It is.\nAnswer: yes"), "correct", "kept"),
-        (written("It is not.\nAnswer: no"), "correct", "disagrees with gold"),
-        (written("It is not.\nAnswer: no"), "finished", "kept"),
-        (written("It is", finished=False), "finished", "cut off"),
-        (written("It is, I think."), "finished", "no readable answer"),
-        (written(LOOP * 4 + "\nAnswer: yes"), "correct", "repetition"),
-        (written(" ".join(map(str, range(200))) + "\nAnswer: yes"), "correct", "too long"),
-    ],
-)
-def test_an_explanation_is_kept_or_dropped_for_a_reason(generation: Generation, keep: str, reason: str) -> None:
-    row = judge(QUESTION, 0, generation, Tutor.model_validate({"keep": keep}))
-    assert (row.reason, row.kept, row.text) == (reason, reason == "kept", generation.text)
-
-
-def test_without_gold_nothing_disagrees_with_it() -> None:
-    assert judge(replace(QUESTION, answer=None), 0, written("No.\nAnswer: no"), Tutor()).kept
-
-
-def test_a_table_of_steps_is_no_repetition() -> None:
-    assert not repeats("Step one adds 3 and 4. Step two adds 5. Step three adds 6. Answer: 18")
-    assert repeats(LOOP * 3)
-
 
 MATERIALS = Materials(
     questions=practice.make("legal", 6, 0, 0.0),

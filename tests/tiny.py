@@ -22,7 +22,7 @@ def tree(base: Path, **changes: Any) -> dict[str, Any]:
         "score": {"draft_tokens": 4},
         "teacher": {"provider": "expert", "prices": {"expert": {"input": 1, "output": 2}}},
         "assistant": {"base": str(base), "epochs": 3, "learning_rate": 5e-3, "save_steps": 2},
-        "tutor": {"keep": "finished", "max_new_tokens": 60, "shard": 8},
+        "tutor": {"filters": ["finished", "answer", "repetition", "length"], "max_new_tokens": 60, "shard": 8},
         "student": {
             "base": str(base),
             "shrink": {"layers": 2, "vocabulary": "task", "common_tokens": 50},

@@ -145,8 +145,8 @@ def main() -> None:
         material = prepare(name, given.work, sizes.get(name, Sizes()))
         return Top(material, Compute().batch_tokens), material
 
-    def measure(cell: Cell) -> list[float]:
-        return held_out_loss(*find(cell.set), cell)
+    def measure(cell: Cell) -> dict[str, Any]:
+        return {"values": held_out_loss(*find(cell.set), cell)}
 
     compute(islice(todo, int(number) - 1, None, int(workers)), measure, given.minutes, file)
     print(json.dumps({"benchmark": "selection_screen", "machine": platform.machine(), "rows": table(file)}))

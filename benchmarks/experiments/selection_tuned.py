@@ -14,18 +14,21 @@ import json
 import os
 import platform
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from bridge_distill import prompts
 from bridge_distill.answers import is_correct, read_answer
 from bridge_distill.config import Assistant, Compute
+from bridge_distill.models.adapters import make_adapter, merged
 from bridge_distill.models.generate import Decoding, generate
-from bridge_distill.models.load import cut, load
+from bridge_distill.models.load import Model, cut, load
 from bridge_distill.models.runtime import set_seed
-from bridge_distill.models.train import Example, Training, fine_tune
+from bridge_distill.models.train import Example, Trained, Training, fine_tune
 from cells import Cell, cells, compute, table
 from selection_sets import BASE, Material, Sizes, chosen, prepare, rationale
 
@@ -44,24 +47,30 @@ class Lesson:
     tokens: int = 128
 
 
-def tuned(material: Material, cell: Cell, lesson: Lesson) -> list[float]:
-    """1 for each of the first development questions that the tuned assistant answers right, 0 for the others."""
-    settings, compute = lesson.assistant, Compute()
-    asked = {row: prompts.local(question) for row, question in enumerate(material.questions)}
-    examples = [Example(asked[row], rationale(material.questions[row])) for row in chosen(material, cell)]
-    set_seed(cell.seed)
-    model = load(BASE, compute, "assistant")
-    cut(model, settings.shrink, [*asked.values(), *(example.completion for example in examples)], "assistant.shrink")
+def tune(material: Material, rows: Sequence[int], seed: int, lesson: Lesson, label: str) -> tuple[Model, Trained]:
+    """The assistant, its adapter not yet merged, tuned on the expert's rationales for some rows; and figures."""
+    settings = lesson.assistant
+    questions = material.questions
+    examples = [Example(prompts.local(questions[row]), rationale(questions[row])) for row in rows]
+    set_seed(seed)
+    model = load(BASE, Compute(), "assistant")
+    asked = [prompts.local(question) for question in questions]
+    cut(model, settings.shrink, [*asked, *(example.completion for example in examples)], "assistant.shrink")
+    model.network = make_adapter(settings.adapter, "assistant.adapter")(model, examples)
     steps = max(1, round(settings.epochs * len(examples) / settings.batch))
-    training = Training(steps, settings.batch, settings.learning_rate, settings.max_tokens, 10**9, cell.seed)
+    training = Training(steps, settings.batch, settings.learning_rate, settings.max_tokens, 10**9, seed)
     with tempfile.TemporaryDirectory() as scratch:
-        fine_tune(model, examples, training, Path(scratch), f"{cell.set} {cell.method}")
-    held_out = [int(row) for row in material.split[0][: lesson.tested]]
-    decoding = Decoding(lesson.tokens)
-    written = generate(model, [asked[row] for row in held_out], decoding, compute.batch_tokens, 0, lambda done=1: None)
-    pairs = zip(held_out, written, strict=True)
-    asked_of = [(material.questions[row], told[0].text) for row, told in pairs]
-    return [float(is_correct(read_answer(text, question), question)) for question, text in asked_of]
+        return model, fine_tune(model, examples, training, Path(scratch), label)
+
+
+def tested(model: Model, material: Material, lesson: Lesson) -> list[float]:
+    """1 for each of the first development questions that the tuned assistant answers right, 0 for the others."""
+    model.network = merged(model.network)
+    questions = [material.questions[int(row)] for row in material.split[0][: lesson.tested]]
+    asked = [prompts.local(question) for question in questions]
+    written = generate(model, asked, Decoding(lesson.tokens), Compute().batch_tokens, 0, lambda done=1: None)
+    pairs = zip(questions, written, strict=True)
+    return [float(is_correct(read_answer(told[0].text, question), question)) for question, told in pairs]
 
 
 def main() -> None:
@@ -83,8 +92,10 @@ def main() -> None:
     file.parent.mkdir(exist_ok=True)
     find = cache(lambda name: prepare(name, given.work, sizes))
 
-    def measure(cell: Cell) -> list[float]:
-        return tuned(find(cell.set), cell, lesson)
+    def measure(cell: Cell) -> dict[str, Any]:
+        material = find(cell.set)
+        model, _ = tune(material, chosen(material, cell), cell.seed, lesson, f"{cell.set} {cell.method}")
+        return {"values": tested(model, material, lesson)}
 
     compute(islice(todo, int(number) - 1, None, int(workers)), measure, given.minutes, file)
     print(json.dumps({"benchmark": "selection_tuned", "machine": platform.machine(), "rows": table(file)}))

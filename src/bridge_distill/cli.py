@@ -30,7 +30,8 @@ app.command("curate")(curate_command)
 RunFilePath = Annotated[Path, typer.Argument(metavar="FILE", help="Run file (YAML).")]
 RunName = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, such as runs/legal.")]
 Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="K=V", help="Override a setting, e.g. student.epochs=2.")
+    list[str] | None,
+    typer.Option("--set", metavar="K=V", help="Override a setting, e.g. student.epochs=2, or those in a file."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
 

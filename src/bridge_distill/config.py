@@ -14,12 +14,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from bridge_distill.amounts import amount_or_share
-from bridge_distill.section import WHERE, Section
+from bridge_distill.section import LATER, WHERE, Section
 
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Levels = Literal["joint", "tasks", "staged"]
 RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
@@ -154,7 +155,8 @@ class Teacher(Section):
     """The expert that is paid, and what is asked of it.
 
     The key stands in no file: ``key_env`` names the environment variable that holds it, ``key_command``
-    a command that prints it. A ``temperature`` of None is not sent.
+    a command that prints it. A ``temperature`` of None is not sent. A hierarchical ``trace`` has a strategy
+    before its steps (docs/traces.md).
     """
 
     provider: str = "openai"
@@ -165,6 +167,7 @@ class Teacher(Section):
     api_version: str | None = None
     tokenizer: str | None = Field(default=None, json_schema_extra=WHERE)
     structured: bool = False
+    trace: Literal["flat", "hierarchical"] = Field(default="flat", json_schema_extra=LATER)
     samples: Positive = 1
     max_words: Positive = 80
     max_output_tokens: Positive = 256
@@ -182,22 +185,41 @@ class Teacher(Section):
 
 
 class Adapter(Section):
-    """Which weights of the assistant are tuned; ``rank`` is used by low-rank adapters only."""
+    """Which weights of the assistant are tuned; ``options`` are the kind's own (docs/adapters.md)."""
 
     kind: str = "full"
-    rank: Positive = 32
+    options: dict[str, Any] = {}
+
+
+class LevelWeights(Section):
+    """How much a token of each level of a rationale counts in the loss; 0 leaves the level out."""
+
+    strategy: Annotated[float, Field(ge=0)] = 1
+    tactics: Annotated[float, Field(ge=0)] = 1
+    answer: Annotated[float, Field(ge=0)] = 1
+
+    @model_validator(mode="after")
+    def _some_weight(self) -> LevelWeights:
+        if not self.strategy + self.tactics + self.answer:
+            raise ValueError("needs at least one weight above 0")
+        return self
 
 
 class Assistant(Section):
     """The local model that learns from the paid rationales.
 
     The defaults suit some tens of rationales and full tuning (docs/experiments.md); low-rank adapters
-    want a higher learning rate.
+    want a higher learning rate. ``levels`` says how hierarchical traces are learnt: as one sequence, as
+    separate tasks, or strategy first and tactics after; ``strategies: clusters`` gives flat rationales a
+    strategy out of others of their kind (docs/traces.md).
     """
 
     base: str = "smollm2-135m"
     shrink: Shrink = Shrink(vocabulary="task")
     adapter: Adapter = Adapter()
+    levels: Levels = Field(default="joint", json_schema_extra=LATER)
+    level_weights: LevelWeights = Field(default=LevelWeights(), json_schema_extra=LATER)
+    strategies: Literal["teacher", "clusters"] = Field(default="teacher", json_schema_extra=LATER)
     epochs: Rate = 5
     batch: Positive = 2
     learning_rate: Rate = 1e-4
@@ -211,14 +233,32 @@ class Assistant(Section):
 
 
 class Tutor(Section):
-    """What the assistant explains, and which explanations are kept for the student."""
+    """What the assistant explains, and which explanations are kept for the student (docs/tutor.md).
+
+    ``max_words``, ``max_alike`` and ``keep_best`` are what the filters ``length``, ``near_duplicates`` and ``best``
+    hold to.
+    """
 
     samples: Positive = 1
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
     max_new_tokens: Positive = 160
-    keep: Literal["correct", "finished"] = "correct"
+    filters: list[str] = ["finished", "answer", "correct", "repetition", "length"]
     max_words: Positive = 150
+    max_alike: Share = 0.8
+    keep_best: Positive | None = None
     shard: Positive = Field(default=64, json_schema_extra=WHERE)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Tutor:
+        if self.samples > 1 and self.temperature == 0:
+            raise ValueError(
+                f"{self.samples} samples at temperature 0 are all the same: set a temperature, such as 0.7"
+            )
+        if (self.keep_best is not None) != ("best" in self.filters):
+            raise ValueError("keep_best and the filter best go together: set both, or neither")
+        if len(set(self.filters)) < len(self.filters):
+            raise ValueError("filters names a filter twice")
+        return self
 
 
 class Student(Section):

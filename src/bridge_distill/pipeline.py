@@ -14,7 +14,6 @@ from bridge_distill.answers import answer_forms
 from bridge_distill.config import Assistant, Run, Tutor
 from bridge_distill.engine.stage import RECORD, Runner, Stage, lock, write_json
 from bridge_distill.errors import UserError, nearest
-from bridge_distill.models.adapters import adapters
 from bridge_distill.models.bases import base_digest, check_base
 from bridge_distill.runfile import RunFile
 
@@ -36,7 +35,7 @@ def stages(run: Run, scope: str, learner: Assistant | None) -> list[Stage]:
     ]
     learns_from = ["teach"]
     if run.assistant is not None and run.tutor is not None:
-        made += [*rounds.tuning(run, run.assistant), _tutoring(run, run.tutor)]
+        made += [*rounds.tuning(run, run.assistant), _tutoring(run, run.assistant, run.tutor)]
         learns_from.append("tutor")
     made.append(
         Stage(
@@ -53,12 +52,14 @@ def stages(run: Run, scope: str, learner: Assistant | None) -> list[Stage]:
     ]
 
 
-def _tutoring(run: Run, tutor: Tutor) -> Stage:
+def _tutoring(run: Run, learner: Assistant, tutor: Tutor) -> Stage:
     return Stage(
         "tutor",
-        {"tutor": tutor.identity(), "seed": run.seed},
+        {"tutor": tutor.identity(), "seed": run.seed, **rounds.asked_by(learner)},
         ("data", "assistant"),
-        lambda at: assistant.tutor(tutor, at["data"], at["assistant"], at.folder, at.scratch, run.compute, run.seed),
+        lambda at: assistant.tutor(
+            tutor, at["data"], at["assistant"], at.folder, at.scratch, run.compute, run.seed, learner.levels
+        ),
     )
 
 
@@ -79,9 +80,10 @@ def _evaluation(run: Run, name: str) -> Stage:
                 run.compute,
             ),
         )
+    asked = rounds.asked_by(run.assistant) if name == "assistant" and run.assistant is not None else {}
     return Stage(
         f"evaluate/{name}",
-        settings,
+        settings | asked,
         ("data", name),
         lambda at: evaluation.grade(
             run.evaluate,
@@ -91,6 +93,7 @@ def _evaluation(run: Run, name: str) -> Stage:
             at.folder,
             at.scratch,
             run.compute,
+            asked.get("levels", "joint"),
         ),
     )
 
@@ -106,7 +109,9 @@ def check(run: Run, with_key: bool) -> None:
     check_base(run.student.base, "student.base")
     if run.assistant is not None:
         check_base(run.assistant.base, "assistant.base")
-        adapters.get(run.assistant.adapter.kind, "assistant.adapter")
+        assistant.check(run.assistant)
+    if run.tutor is not None:
+        assistant.check_filters(run.tutor)
     for phase in run.student.curriculum:
         student.curriculum_phases.get(phase, "student.curriculum")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from bridge_distill import templates
 from bridge_distill.answers import MARK, form_of, has_mark
 from bridge_distill.records import Question
 
@@ -16,13 +17,36 @@ def local(question: Question) -> str:
     return f"{body(question)}\n{ask}"
 
 
-def teacher(question: Question, max_words: int, structured: bool = False) -> list[dict[str, str]]:
+def teacher(
+    question: Question, max_words: int, structured: bool = False, trace: str = templates.FLAT
+) -> list[dict[str, str]]:
     """Chat messages for the teacher, which is asked for a rationale of at most ``max_words``.
 
-    ``structured`` asks for the JSON object that ``teacher.structure`` describes and reads.
+    ``structured`` asks for the JSON object that ``teacher.structure`` describes and reads, a hierarchical
+    ``trace`` for a strategy before the steps.
     """
-    ask = _ask(form_of(question).instruction(question), max_words, structured)
+    ends = form_of(question).instruction(question)
+    if trace == templates.FLAT:
+        ask = _ask(ends, max_words, structured)
+    else:
+        ask = templates.ask(question.form, ends, MARK, max_words, structured)
     return [{"role": "system", "content": ask}, {"role": "user", "content": body(question)}]
+
+
+def strategy(question: Question) -> str:
+    """The prompt for the strategy alone, where the levels are separate tasks."""
+    return f"{body(question)}\nWrite the strategy: a plan in one sentence, without numbers or names."
+
+
+def tactics(question: Question, strategy_part: str) -> str:
+    """The prompt for the steps that carry a strategy out (``traces.strategy_part``)."""
+    return f"{body(question)}\n{strategy_part}\nCarry the strategy out in numbered steps."
+
+
+def conclusion(question: Question, strategy_part: str, steps_part: str) -> str:
+    """The prompt for the answer that follows from strategy and steps (``traces.steps_part``)."""
+    end = f"Write the last line: '{MARK} {form_of(question).instruction(question)}'."
+    return f"{body(question)}\n{strategy_part}\n{steps_part}\n{end}"
 
 
 @lru_cache(maxsize=256)

@@ -82,7 +82,10 @@ class Rationale:
     """An explanation of a question, by the expert or the assistant; ``reason`` says why not kept.
 
     ``text`` ends with the answer line that ``prompts.completion`` writes and ``answer`` is that
-    answer in canonical spelling (None if it could not be read).
+    answer in canonical spelling (None if it could not be read). ``quality`` is what its writer thought of
+    it, in nats, at most 0 (see ``assistant.quality``; None for the expert's). ``strategy`` is the first level of a
+    hierarchical trace, which the text begins with, None for a flat one; ``note`` says of a trace that was
+    asked to be hierarchical what was mended or why it is flat, None where flat was asked for.
     """
 
     question_id: str
@@ -92,6 +95,9 @@ class Rationale:
     answer: str | None
     kept: bool
     reason: str
+    quality: float | None = None
+    strategy: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

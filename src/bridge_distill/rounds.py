@@ -17,6 +17,7 @@ from bridge_distill.config import Assistant, Run
 from bridge_distill.engine.rows import count_rows
 from bridge_distill.engine.stage import Bench, Stage, skipped
 from bridge_distill.errors import UserError
+from bridge_distill.kinds import kinds
 from bridge_distill.models.bases import base_digest
 from bridge_distill.records import Choice, Question
 
@@ -32,7 +33,7 @@ def buying(run: Run, scope: str, learner: Assistant | None) -> list[Stage]:
     for number in range(1, last):
         assert learner is not None  # checked above
         stages = [_score(run, number), _select(run, number), _teach(run, scope, number)]
-        made += _unless_stopped(run, number, [*stages, *_tuned(run, learner, number), *_tested(run, number)])
+        made += _unless_stopped(run, number, [*stages, *_tuned(run, learner, number), *_tested(run, learner, number)])
     return [
         *made,
         *_unless_stopped(run, last, [_score(run, last)]),
@@ -44,8 +45,13 @@ def buying(run: Run, scope: str, learner: Assistant | None) -> list[Stage]:
 def tuning(run: Run, learner: Assistant) -> list[Stage]:
     """The assistant that learns from every reply and, after several rounds, its test and the whole learning curve."""
     last = run.select.rounds
-    tested = _tested(run, last) if last > 1 else []
+    tested = _tested(run, learner, last) if last > 1 else []
     return [*_tuned(run, learner, last), *_unless_stopped(run, last, tested)]
+
+
+def asked_by(learner: Assistant) -> dict[str, Any]:
+    """What decides how a tuned assistant is asked, where it is not in one go."""
+    return {"levels": learner.levels} if learner.levels == "tasks" else {}
 
 
 def scorer(run: Run) -> tuple[str, str]:
@@ -173,16 +179,20 @@ def _tuned(run: Run, learner: Assistant, number: int) -> list[Stage]:
     return [
         Stage(
             _name(run, "assistant", number),
-            {"assistant": learner.identity(), "base": base_digest(learner.base, "assistant.base"), "seed": run.seed},
+            {
+                "assistant": assistant.identity(learner),
+                "base": base_digest(learner.base, "assistant.base"),
+                "seed": run.seed,
+            },
             ("data", taught),
             lambda at: assistant.apprentice(
-                learner, at["data"], at[taught], at.folder, at.scratch, run.compute, run.seed
+                learner, at["data"], at[taught], at.folder, at.scratch, run.compute, run.seed, kinds
             ),
         )
     ]
 
 
-def _tested(run: Run, number: int) -> list[Stage]:
+def _tested(run: Run, learner: Assistant, number: int) -> list[Stage]:
     """The round's assistant on the held-out questions, and the learning curve so far."""
     tuned, rounds = _name(run, "assistant", number), range(1, number + 1)
     decides = 1 < number < run.select.rounds
@@ -190,7 +200,8 @@ def _tested(run: Run, number: int) -> list[Stage]:
     return [
         Stage(
             _name(run, "held-out", number),
-            {"max_new_tokens": run.evaluate.max_new_tokens, "held_out": run.select.held_out, "seed": run.seed},
+            {"max_new_tokens": run.evaluate.max_new_tokens, "held_out": run.select.held_out, "seed": run.seed}
+            | asked_by(learner),
             ("data", tuned),
             lambda at: evaluation.grade(
                 run.evaluate,
@@ -200,6 +211,7 @@ def _tested(run: Run, number: int) -> list[Stage]:
                 at.folder,
                 at.scratch,
                 run.compute,
+                learner.levels,
             ),
         ),
         Stage(

@@ -28,13 +28,16 @@ class RunFile:
 
 
 def read_run(path: Path, overrides: Sequence[str] = ()) -> RunFile:
-    """Read and validate a run file. ``overrides`` are ``dotted.key=value`` with YAML values.
+    """Read and validate a run file. ``overrides`` are ``dotted.key=value`` with YAML values, or YAML files of settings.
 
     Raises ``UserError`` naming the dotted path, the value and the cure.
     """
     tree = _read_yaml(path)
     for override in overrides:
-        _apply_text(tree, override)
+        if override.endswith((".yaml", ".yml")) and "=" not in override:
+            tree = _merged(tree, _read_yaml(Path(override)))
+        else:
+            _apply_text(tree, override)
     run = _build(tree, path.parent)
     return RunFile(run, {name: _arm(tree, name, path.parent) for name in run.arms})
 

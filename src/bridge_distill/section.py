@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
 WHERE: JsonDict = {"where": True}
+# A later field that changes nothing at its default leaves the identity of older runs as it was.
+LATER: JsonDict = {"later": True}
 
 
 class Section(BaseModel):
@@ -18,14 +20,20 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def identity(self) -> dict[str, Any]:
-        """The fields that decide what is produced, as plain JSON values (``WHERE`` fields left out)."""
+        """The fields that decide what is produced, as plain JSON values.
+
+        ``WHERE`` fields are left out, and ``LATER`` ones that are at their default.
+        """
         return {
-            name: _plain(getattr(self, name)) for name, field in type(self).model_fields.items() if not _where(field)
+            name: _plain(getattr(self, name))
+            for name, field in type(self).model_fields.items()
+            if not _marked(field, "where")
+            and not (_marked(field, "later") and getattr(self, name) == field.get_default())
         }
 
 
-def _where(field: Any) -> bool:
-    return bool((field.json_schema_extra or {}).get("where"))
+def _marked(field: Any, mark: str) -> bool:
+    return bool((field.json_schema_extra or {}).get(mark))
 
 
 def _plain(value: Any) -> Any:

@@ -21,6 +21,19 @@ def read_section(model: type[S], values: Mapping[str, Any], below: str = "") -> 
         raise _as_user_error(error, model, below) from None
 
 
+def read_options(model: type[S], options: Mapping[str, Any], place: str, named_by: str, name: str) -> S:
+    """A part's own options, its defaults filled in: ``place`` is the section whose ``named_by`` says ``name``.
+
+    Raises ``UserError`` for an option that the part has not, and for a bad value.
+    """
+    for option in options:
+        if option not in model.model_fields:
+            none = f"it takes none: where an arm changes the {named_by}, set {place}.options to {{}}"
+            cure = nearest(option, model.model_fields) if model.model_fields else none
+            raise UserError(f"{place}.options.{option}", f"is no option of {name}", cure)
+    return read_section(model, options, f"{place}.options")
+
+
 def _as_user_error(error: ValidationError, model: type[BaseModel], below: str) -> UserError:
     """The first problem as one sentence; an unknown key is answered with the nearest known one."""
     first = error.errors()[0]

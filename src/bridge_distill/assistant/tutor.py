@@ -2,50 +2,82 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from bridge_distill import artifacts, prompts
-from bridge_distill.assistant.filters import judge
-from bridge_distill.config import Compute, Tutor
+from bridge_distill import artifacts
+from bridge_distill.answers import read_answer
+from bridge_distill.assistant.contract import Sample
+from bridge_distill.assistant.sieve import Sieve
+from bridge_distill.config import Compute, Levels, Tutor
 from bridge_distill.engine.progress import Tick, progress
-from bridge_distill.engine.rows import write_rows
-from bridge_distill.engine.shards import in_shards
-from bridge_distill.models.generate import Decoding, generate
+from bridge_distill.engine.rows import count_rows, iterate_rows, write_rows
+from bridge_distill.engine.shards import shard_files
+from bridge_distill.models.generate import Decoding, Generation
+from bridge_distill.models.levels import explain
 from bridge_distill.models.load import Model, load
 from bridge_distill.records import Question, Rationale
 
 
 def tutor(
-    settings: Tutor, data: Path, assistant: Path, folder: Path, scratch: Path, compute: Compute, seed: int
+    settings: Tutor,
+    data: Path,
+    assistant: Path,
+    folder: Path,
+    scratch: Path,
+    compute: Compute,
+    seed: int,
+    levels: Levels = "joint",
 ) -> dict[str, Any]:
     """Write a ``Rationale`` for every question and sample, kept or not; returns figures.
 
-    A killed run loses at most the shard under way.
+    ``levels`` says how the assistant was taught, and so how it is asked. A killed run loses at most the shard under
+    way. Neither questions nor explanations are ever all in memory.
     """
-    questions = artifacts.train_questions(data)
+    pool = data / artifacts.TRAIN
     model = load(str(assistant / artifacts.MODEL), compute, "assistant")
-    with progress("explaining", len(questions)) as tick:
+    questions = count_rows(pool)
+    with progress("explaining", questions) as tick, closing(Sieve(settings, scratch)) as sieve:
+        written = _written(model, pool, settings, levels, scratch, compute, seed, tick)
+        write_rows(folder / artifacts.RATIONALES, Rationale, sieve.sift(iterate_rows(pool, Question), written))
+    table = sieve.table()
+    refused = sum(step["removed"] for step in table)
+    return {
+        "questions": questions,
+        "written": questions * settings.samples,
+        "kept": questions * settings.samples - refused,
+        "filters": table,
+    }
 
-        def explain(part: Sequence[Question], start: int) -> list[Rationale]:
-            return _explain(model, part, settings, compute, seed + start, tick)
 
-        rows = in_shards(questions, settings.shard, scratch, Rationale, explain, tick)
-    write_rows(folder / artifacts.RATIONALES, Rationale, rows)
-    return {"questions": len(questions), "written": len(rows), "kept": dict(Counter(row.reason for row in rows))}
+def _written(
+    model: Model, pool: Path, settings: Tutor, levels: Levels, scratch: Path, compute: Compute, seed: int, tick: Tick
+) -> Iterator[Sample]:
+    """The samples of every question in order, each shard on disk before it is read."""
+
+    def make(part: Sequence[Question], start: int, file: Path) -> None:
+        decoding = Decoding(settings.max_new_tokens, settings.temperature, settings.samples)
+        made = explain(model, part, levels, decoding, compute.batch_tokens, seed, tick, start)
+        rows = [row for pair in zip(part, made, strict=True) for row in _samples(*pair)]
+        write_rows(file, Sample, rows)
+
+    for file in shard_files(iterate_rows(pool, Question), settings.shard, scratch, make, tick):
+        yield from iterate_rows(file, Sample)
 
 
-def _explain(
-    model: Model, questions: Sequence[Question], settings: Tutor, compute: Compute, seed: int, tick: Tick
-) -> list[Rationale]:
-    decoding = Decoding(settings.max_new_tokens, settings.temperature, settings.samples)
-    written = generate(
-        model, [prompts.local(question) for question in questions], decoding, compute.batch_tokens, seed, tick
-    )
+def _samples(question: Question, written: Sequence[Generation]) -> list[Sample]:
+    answers = [read_answer(generation.text, question) for generation in written]
     return [
-        judge(question, sample, generation, settings)
-        for question, samples in zip(questions, written, strict=True)
-        for sample, generation in enumerate(samples)
+        Sample(
+            question.id,
+            number,
+            generation.text,
+            answer,
+            generation.finished,
+            generation.log_probability,
+            0.0 if answer is None else answers.count(answer) / len(answers),
+        )
+        for number, (generation, answer) in enumerate(zip(written, answers, strict=True))
     ]

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bridge_distill import artifacts, prompts
+from bridge_distill import artifacts
 from bridge_distill.answers import is_correct, read_answer
-from bridge_distill.config import Compute, Evaluate
+from bridge_distill.config import Compute, Evaluate, Levels
 from bridge_distill.engine.progress import progress
 from bridge_distill.engine.rows import write_rows
 from bridge_distill.engine.shards import in_shards
-from bridge_distill.models.generate import Decoding, Generation, generate
+from bridge_distill.models.generate import Decoding, Generation
+from bridge_distill.models.levels import explain
 from bridge_distill.models.load import load
 from bridge_distill.records import Question, Verdict
 
@@ -25,14 +26,18 @@ def grade(
     folder: Path,
     scratch: Path,
     compute: Compute,
+    levels: Levels = "joint",
 ) -> dict[str, Any]:
-    """Write a ``Verdict`` for each question; ``model`` is a base's name or a model folder. Returns figures."""
+    """Write a ``Verdict`` for each question; ``model`` is a base's name or a model folder. Returns figures.
+
+    ``levels`` says how the model was taught, and so how it is asked.
+    """
     loaded = load(model, compute, f"evaluate.models ({name})")
     with progress(f"testing the {name}", len(questions)) as tick:
 
         def answer(part: Sequence[Question], start: int) -> list[Verdict]:
-            asked = [prompts.local(question) for question in part]
-            written = generate(loaded, asked, Decoding(settings.max_new_tokens), compute.batch_tokens, 0, tick)
+            decoding = Decoding(settings.max_new_tokens)
+            written = explain(loaded, part, levels, decoding, compute.batch_tokens, 0, tick)
             return [_verdict(name, question, samples[0]) for question, samples in zip(part, written, strict=True)]
 
         verdicts = in_shards(questions, settings.shard, scratch, Verdict, answer, tick)

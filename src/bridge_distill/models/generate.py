@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from bridge_distill.engine.progress import Tick, unseen
+from bridge_distill.models.decode import Written, decode, end_tokens
 from bridge_distill.models.load import Model
 from bridge_distill.models.reading import Reading, left_padded, read
 
@@ -42,20 +45,25 @@ class Decoding:
 
 
 def generate(
-    model: Model, prompts: Sequence[str], decoding: Decoding, batch_tokens: int, seed: int, tick: Tick = unseen
+    model: Model,
+    prompts: Sequence[str],
+    decoding: Decoding,
+    batch_tokens: int,
+    seed: int,
+    tick: Tick = unseen,
+    first: int = 0,
 ) -> list[list[Generation]]:
     """Write ``decoding.samples`` texts for each prompt; the result is in the order of the prompts.
 
     Prompts are sorted by length and batched so that a batch holds at most about ``batch_tokens``
-    tokens, padding included. Sampling is reproducible from ``seed`` for the same prompts.
+    tokens, padding included. What is sampled depends on ``seed`` and a prompt's position alone, which is
+    ``first`` for the first prompt, so that parts of a list are written as the whole would be.
     """
-    from bridge_distill.models.runtime import set_seed
-
-    set_seed(seed)
     ids = [model.prompt_ids(prompt) + _prefix_ids(model, decoding.prefix) for prompt in prompts]
     results: list[list[Generation]] = [[] for _ in prompts]
     for batch in batches([len(i) + decoding.max_new_tokens for i in ids], batch_tokens // decoding.samples):
-        for index, written in zip(batch, _write_batch(model, [ids[i] for i in batch], decoding), strict=True):
+        draws = _draws(seed, [first + index for index in batch], decoding)
+        for index, written in zip(batch, _write_batch(model, [ids[i] for i in batch], decoding, draws), strict=True):
             results[index] = written
         tick(len(batch))
     return results
@@ -75,85 +83,54 @@ def batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
 def write(reading: Reading, rows: Sequence[int], decoding: Decoding, tail: bool = True) -> list[list[Generation]]:
     """Go on writing after some rows of what a model has read, with or without its tail.
 
-    The keys and values of the prompt are shared: no sample reads it again.
+    The keys and values of the prompt are shared: no sample reads it again. Draws come from torch's own generator.
     """
-    tokens = reading.ids.shape[1] - (0 if tail else reading.tail)
-    cache = reading.cache_of(rows, decoding.samples, tokens - 1)
-    chosen = list(rows)
-    written = _write(reading.model, reading.ids[chosen, :tokens], reading.mask[chosen, :tokens], decoding, cache)
-    return [written[start : start + decoding.samples] for start in range(0, len(written), decoding.samples)]
+    import torch
+
+    draws = torch.rand(len(rows) * decoding.samples, decoding.max_new_tokens, dtype=torch.float64)
+    return _continue(reading, rows, decoding, tail, draws)
+
+
+def _draws(seed: int, positions: Sequence[int], decoding: Decoding) -> Any:
+    """Numbers in [0, 1) of shape (prompts x samples, tokens), the same for a prompt in any batch."""
+    import torch
+
+    shape = (decoding.samples, decoding.max_new_tokens)
+    made = [np.random.default_rng([seed, position]).random(shape) for position in positions]
+    return torch.from_numpy(np.concatenate(made))
 
 
 def _prefix_ids(model: Model, prefix: str) -> list[int]:
     return list(model.tokenizer(prefix, add_special_tokens=False)["input_ids"]) if prefix else []
 
 
-def _write_batch(model: Model, rows: list[list[int]], decoding: Decoding) -> list[list[Generation]]:
+def _write_batch(model: Model, rows: list[list[int]], decoding: Decoding, draws: Any) -> list[list[Generation]]:
     if decoding.samples > 1:
-        return write(read(model, rows), range(len(rows)), decoding)
+        return _continue(read(model, rows), range(len(rows)), decoding, True, draws)
     ids, mask = left_padded(rows, model.tokenizer.pad_token_id, model.network.device)
-    return [[written] for written in _write(model, ids, mask, decoding, None)]
+    return [[written] for written in _write(model, ids, mask, decoding, None, draws)]
 
 
-def _write(model: Model, ids: Any, mask: Any, decoding: Decoding, cache: Any) -> list[Generation]:
+def _continue(
+    reading: Reading, rows: Sequence[int], decoding: Decoding, tail: bool, draws: Any
+) -> list[list[Generation]]:
+    tokens = reading.ids.shape[1] - (0 if tail else reading.tail)
+    cache = reading.cache_of(rows, decoding.samples, tokens - 1)
+    chosen = list(rows)
+    written = _write(reading.model, reading.ids[chosen, :tokens], reading.mask[chosen, :tokens], decoding, cache, draws)
+    return [written[start : start + decoding.samples] for start in range(0, len(written), decoding.samples)]
+
+
+def _write(model: Model, ids: Any, mask: Any, decoding: Decoding, cache: Any, draws: Any) -> list[Generation]:
     """The samples of the first row, then those of the next; ``cache`` knows all but the last token of each sample."""
-    import torch
-    from transformers import LogitsProcessorList
-
-    recorder, width = _Recorder(), ids.shape[1]
-    options: dict[str, Any] = {"do_sample": False}
-    if decoding.temperature > 0:
-        options = {"do_sample": True, "temperature": decoding.temperature, "top_k": 0, "top_p": 1.0}
-    if cache is None:
-        options["num_return_sequences"] = decoding.samples
-    else:
-        options["past_key_values"] = cache
-        ids, mask = (part.repeat_interleave(decoding.samples, 0) for part in (ids, mask))
-    with torch.inference_mode():
-        sequences = model.network.generate(
-            input_ids=ids,
-            attention_mask=mask,
-            max_new_tokens=decoding.max_new_tokens,
-            logits_processor=LogitsProcessorList([recorder]),
-            pad_token_id=model.tokenizer.pad_token_id,
-            **options,
-        )
-    written = sequences[:, width:]
-    return _read(model, written, *recorder.finish(written))
+    ids, mask = (part.repeat_interleave(decoding.samples, 0) for part in (ids, mask))
+    return _read(model, decode(model, ids, mask, cache, draws, decoding.temperature))
 
 
-class _Recorder:
-    """Notes each step's entropy and the log-probability of the token then drawn.
-
-    A logits processor sees the distribution before the draw, and the token drawn at the next step,
-    so nothing of size (steps, vocabulary) is kept.
-    """
-
-    def __init__(self) -> None:
-        self.entropies: list[Any] = []
-        self.chosen: list[Any] = []
-        self.last: Any = None
-
-    def __call__(self, input_ids: Any, scores: Any) -> Any:
-        if self.last is not None:
-            self.chosen.append(self.last.gather(1, input_ids[:, -1:]).squeeze(1))
-        self.last = scores.float().log_softmax(-1)
-        self.entropies.append(-(self.last.exp() * self.last).sum(-1))
-        return scores
-
-    def finish(self, written: Any) -> tuple[Any, Any]:
-        """Log-probabilities and entropies of shape (rows, steps)."""
-        import torch
-
-        self.chosen.append(self.last.gather(1, written[:, -1:]).squeeze(1))
-        return torch.stack(self.chosen, 1), torch.stack(self.entropies, 1)
-
-
-def _read(model: Model, written: Any, log_probabilities: Any, entropies: Any) -> list[Generation]:
-    end = model.network.generation_config.eos_token_id
-    ends = set(end) if isinstance(end, list) else {end}
-    found = []
-    for row, logs, ents in zip(written.tolist(), log_probabilities.tolist(), entropies.tolist(), strict=True):
+def _read(model: Model, written: Written) -> list[Generation]:
+    ends, found = set(end_tokens(model)), []
+    parts = (written.tokens.tolist(), written.log_probabilities.tolist(), written.entropies.tolist())
+    for row, logs, ents in zip(*parts, strict=True):
         stop = next((i for i, token in enumerate(row) if token in ends), None)
         length = len(row) if stop is None else stop
         counted = length if stop is None else stop + 1

@@ -92,7 +92,7 @@ def read(model: Model, prompts: Sequence[Sequence[int]], tail: Sequence[int] = (
         [[*prompt, *tail] for prompt in prompts], model.tokenizer.pad_token_id, model.network.device
     )
     passed = _forward(model, ids, mask)
-    return Reading(model, ids, mask, passed.last_hidden_state, _plain(passed.past_key_values), len(tail))
+    return Reading(model, ids, mask, passed.last_hidden_state, plain(passed.past_key_values), len(tail))
 
 
 def left_padded(rows: Sequence[Sequence[int]], pad: int, device: Any) -> tuple[Any, Any]:
@@ -117,7 +117,7 @@ def _forward(model: Model, ids: Any, mask: Any, cache: Any = None) -> Any:
         return body(input_ids=ids, attention_mask=mask, use_cache=True, **given)
 
 
-def _plain(cache: Any) -> Any:
+def plain(cache: Any) -> Any:
     """The cache where every layer keeps all keys and values of plain attention, else None."""
     from transformers.cache_utils import DynamicCache, DynamicLayer
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from bridge_distill.engine.progress import progress
 from bridge_distill.models.load import Model
+from bridge_distill.models.weighting import weighting
 
 MEGABATCH = 16
 _COMPLETE = "complete"
@@ -19,10 +20,15 @@ _COMPLETE = "complete"
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What a model should write (``completion``) when it is asked (``prompt``)."""
+    """What a model should write (``completion``) when it is asked (``prompt``).
+
+    ``parts`` cut the completion into texts that each have a weight in the loss, the end counting to the last one;
+    without them every token has weight 1. A part of weight 0 is read and not learnt.
+    """
 
     prompt: str
     completion: str
+    parts: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training did; ``tokens`` are real ones, padding left out; ``losses`` are (step, nats)."""
+    """What a training did; ``tokens`` are real ones, padding left out; ``losses`` are (step, weighted mean nats)."""
 
     examples: int
     too_long: int
@@ -76,13 +82,27 @@ def fine_tune(model: Model, examples: Sequence[Example], training: Training, che
     return Trained(len(rows), len(examples) - len(rows), training.steps, tokens, trainable, losses)
 
 
-def _encode(model: Model, example: Example) -> dict[str, list[int]]:
+def _encode(model: Model, example: Example) -> dict[str, list[Any]]:
     prompt = model.prompt_ids(example.prompt)
-    completion = [
-        *model.tokenizer(example.completion, add_special_tokens=False)["input_ids"],
-        model.tokenizer.eos_token_id,
-    ]
-    return {"input_ids": prompt + completion, "labels": [-100] * len(prompt) + completion}
+    weighted = any(weight != 1 for _, weight in example.parts)
+    found = model.tokenizer(example.completion, add_special_tokens=False, return_offsets_mapping=weighted)
+    completion = [*found["input_ids"], model.tokenizer.eos_token_id]
+    weights = _token_weights(example, found["offset_mapping"]) if weighted else [1.0] * len(completion)
+    labels = [token if weight else -100 for token, weight in zip(completion, weights, strict=True)]
+    return {
+        "input_ids": prompt + completion,
+        "labels": [-100] * len(prompt) + labels,
+        "weights": [0.0] * len(prompt) + weights,
+    }
+
+
+def _token_weights(example: Example, offsets: Sequence[tuple[int, int]]) -> list[float]:
+    """The weight of the part in which each token starts, and that of the last part for the end token."""
+    ends = np.cumsum([len(part) for part, _ in example.parts])
+    if "".join(part for part, _ in example.parts) != example.completion:
+        raise ValueError("the parts of an example are not its completion")
+    places = np.searchsorted(ends, [start for start, _ in offsets], side="right")
+    return [example.parts[min(place, len(ends) - 1)][1] for place in [*places.tolist(), len(ends)]]
 
 
 def _order(lengths: Sequence[int], training: Training) -> list[int]:
@@ -103,7 +123,7 @@ def _order(lengths: Sequence[int], training: Training) -> list[int]:
 
 
 def _trainer(
-    model: Model, rows: list[dict[str, list[int]]], order: list[int], training: Training, checkpoints: Path, tick: Any
+    model: Model, rows: list[dict[str, list[Any]]], order: list[int], training: Training, checkpoints: Path, tick: Any
 ) -> Any:
     from datasets import Dataset
     from trl.trainer.sft_config import SFTConfig
@@ -131,8 +151,10 @@ def _trainer(
         report_to="none",
         disable_tqdm=True,
     )
-    dataset = Dataset.from_list(rows).select(order)
-    trainer = SFTTrainer(
+    weighted = any(weight not in (0, 1) for row in rows for weight in row["weights"])
+    columns = ["input_ids", "labels", *(["weights"] if weighted else [])]
+    dataset = Dataset.from_list([{name: row[name] for name in columns} for row in rows]).select(order)
+    trainer = (weighting(SFTTrainer) if weighted else SFTTrainer)(
         model=model.network,
         args=settings,
         train_dataset=dataset,

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 from bridge_distill.errors import UserError, nearest
 from bridge_distill.records import Question
 from bridge_distill.registry import Registry
+from bridge_distill.traces import Trace
 
 PREFIX = "practice:"
 DEFAULTS = {"n": 400, "seed": 0, "difficulty": 0.3}
@@ -22,7 +23,7 @@ _ATTEMPTS = 50
 
 
 class PracticeTask(Protocol):
-    """One kind of made question, and its expert. Both methods are pure."""
+    """One kind of made question, and its expert. All methods are pure."""
 
     form: str
 
@@ -33,6 +34,9 @@ class PracticeTask(Protocol):
     def solve(self, text: str, phrasing: int, error: bool) -> str | None:
         """Explain the question found in ``text`` and end with its ``Answer:`` line, or None where the
         text is not of this task. ``error`` asks for plausible reasoning to a wrong answer."""
+
+    def trace(self, text: str, phrasing: int, error: bool) -> Trace | None:
+        """The same explanation as ``solve`` on two levels: the strategy of this kind of question, then steps."""
 
 
 practice_tasks: Registry[PracticeTask] = Registry("practice task", "bridge_distill.practice")
@@ -89,6 +93,15 @@ def solve(text: str, phrasing: int, error: bool) -> str | None:
         reply = practice_tasks.get(name, "data").solve(text, phrasing, error)
         if reply is not None:
             return reply
+    return None
+
+
+def trace(text: str, phrasing: int, error: bool) -> Trace | None:
+    """The expert's trace for whatever text holds a practice question, or None where no task knows it."""
+    for name in practice_tasks.names():
+        found = practice_tasks.get(name, "data").trace(text, phrasing, error)
+        if found is not None:
+            return found
     return None
 
 

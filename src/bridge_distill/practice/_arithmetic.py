@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from random import Random
 
+from bridge_distill.traces import Trace
+
 NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 _CLOSE = Decimal("0.02")
 
@@ -28,11 +30,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Working:
-    """A rule, the steps that carry it out, and the unit or scale of the last result."""
+    """A rule, the steps that carry it out, and the unit or scale of the last result.
+
+    ``strategy`` is the rule without a number, where the rule itself has one.
+    """
 
     rule: str
     steps: list[Step]
     scale: str = ""
+    strategy: str = ""
 
     @property
     def answer(self) -> str:
@@ -64,6 +70,12 @@ def tell(working: Working, phrasing: int) -> str:
     else:
         told = " ".join(f"{word} {label} is {sum_}." for word, (label, sum_) in zip(_order(lines), lines, strict=True))
     return f"{told}\nAnswer: {working.answer}"
+
+
+def lay_out(working: Working) -> Trace:
+    """The rationale on two levels; its steps have one phrasing."""
+    steps = tuple(f"{_capital(part.label)}: {part.working} = {part.result}." for part in working.steps)
+    return Trace(f"{working.strategy or working.rule}.", steps, working.answer)
 
 
 def differ(draw: Callable[[Random], str], work: Callable[[str, bool], Working], rng: Random) -> tuple[str, str]:

@@ -13,7 +13,8 @@ from decimal import Decimal
 from random import Random
 
 from bridge_distill.practice import practice_tasks
-from bridge_distill.practice._arithmetic import NUMBER, Step, Working, differ, pattern, spell, step, tell
+from bridge_distill.practice._arithmetic import NUMBER, Step, Working, differ, lay_out, pattern, spell, step, tell
+from bridge_distill.traces import Trace
 
 _ITEM, _YEAR = "[a-z ]+?", r"\d{4}"
 _FIELDS = {"item": _ITEM, "other": _ITEM, "year": _YEAR, "before": _YEAR}
@@ -76,6 +77,10 @@ def _percent(label: str, share: Step) -> Step:
     return step(label, f"{share.result} * 100", share.value * 100, 2)
 
 
+def _in_percent(rule: str) -> str:
+    return rule.replace("times 100", "in percent")
+
+
 def _change(table: Table, asked: dict[str, str], slip: bool) -> Working:
     new, old = (table.rows[asked["item"]][asked[name]] for name in ("year", "before"))
     left, right = (old, new) if slip else (new, old)
@@ -89,7 +94,7 @@ def _percentage(table: Table, asked: dict[str, str], slip: bool) -> Working:
     base = new if slip else old
     share = step("the share", f"{change.result} / {base}", change.value / _amount(base), 5)
     rule = f"A percentage change is the change over the {'later' if slip else 'earlier'} amount, times 100"
-    return Working(rule, [change, share, _percent("the percentage", share)], "percent")
+    return Working(rule, [change, share, _percent("the percentage", share)], "percent", _in_percent(rule))
 
 
 def _ratio(table: Table, asked: dict[str, str], slip: bool) -> Working:
@@ -104,7 +109,7 @@ def _margin(table: Table, asked: dict[str, str], slip: bool) -> Working:
     left, right = (whole, part) if slip else (part, whole)
     share = _quotient("the share", left, right)
     rule = f"The margin is {'revenue over the item' if slip else 'the item over revenue'}, times 100"
-    return Working(rule, [share, _percent("the margin", share)], "percent")
+    return Working(rule, [share, _percent("the margin", share)], "percent", _in_percent(rule))
 
 
 def _added(table: Table, item: str) -> tuple[Step, int]:
@@ -183,6 +188,11 @@ class Financial:
         """See ``PracticeTask``."""
         found = _find(text)
         return None if found is None else tell(found[0].work(*found[1:], error), phrasing)
+
+    def trace(self, text: str, phrasing: int, error: bool) -> Trace | None:
+        """See ``PracticeTask``."""
+        found = _find(text)
+        return None if found is None else lay_out(found[0].work(*found[1:], error))
 
 
 def _table(rng: Random, difficulty: float) -> Table:

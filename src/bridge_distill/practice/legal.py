@@ -15,8 +15,13 @@ from random import Random
 
 from bridge_distill.practice import practice_tasks
 from bridge_distill.practice._legal_words import ASKS, CLAIMS, FIRMS, FIRST, LAST, PHRASINGS, STATES, Phrasing
+from bridge_distill.traces import Trace
 
 THRESHOLD = 75_000
+STRATEGY = (
+    "Name the states of both sides and see whether one stands on both, then add up the sums and compare the total "
+    "with the threshold; both tests must be met."
+)
 _STATE = "|".join(sorted(STATES, key=len, reverse=True))
 _NAME = r"[A-Z][a-z]+ [A-Z][a-z]+"
 _PARTY = re.compile(
@@ -68,7 +73,18 @@ class Legal:
     def solve(self, text: str, phrasing: int, error: bool) -> str | None:
         """See ``PracticeTask``."""
         case = read_case(text)
-        return None if case is None else _explain(case, phrasing, error)
+        if case is None:
+            return None
+        steps, answer = _explain(case, phrasing, error)
+        return f"{' '.join(steps)}\nAnswer: {answer}"
+
+    def trace(self, text: str, phrasing: int, error: bool) -> Trace | None:
+        """See ``PracticeTask``."""
+        case = read_case(text)
+        if case is None:
+            return None
+        steps, answer = _explain(case, phrasing, error)
+        return Trace(STRATEGY, tuple(steps), answer)
 
 
 def read_case(text: str) -> Case | None:
@@ -178,7 +194,8 @@ def _idle(rng: Random, case: Case, difficulty: float) -> str:
     )
 
 
-def _explain(case: Case, phrasing: int, error: bool) -> str:
+def _explain(case: Case, phrasing: int, error: bool) -> tuple[list[str], str]:
+    """The steps of a rationale, a sentence or two each, and its answer."""
     words = PHRASINGS[phrasing % len(PHRASINGS)]
     total = sum(case.sums)
     diverse, enough = case.shared() is None, total > THRESHOLD
@@ -192,7 +209,7 @@ def _explain(case: Case, phrasing: int, error: bool) -> str:
         (words.over if enough else words.under).format(sum=f"${total:,}"),
         verdict.get((diverse, enough), words.both_fail),
     ]
-    return f"{' '.join(steps)}\nAnswer: {'yes' if diverse and enough else 'no'}"
+    return steps, "yes" if diverse and enough else "no"
 
 
 def _mistake(diverse: bool, enough: bool, phrasing: int) -> tuple[bool, bool]:

@@ -14,7 +14,8 @@ from decimal import Decimal
 from random import Random
 
 from bridge_distill.practice import practice_tasks
-from bridge_distill.practice._arithmetic import Working, differ, pattern, step, tell
+from bridge_distill.practice._arithmetic import Working, differ, lay_out, pattern, step, tell
+from bridge_distill.traces import Trace
 
 Values = dict[str, str]
 _FIELDS = {"sex": "man|woman", "drug": r"[a-z]+"}
@@ -72,6 +73,12 @@ def _fridericia(n: dict[str, Decimal], told: Values, slip: bool) -> Working:
     return _qt(n, told, slip, "cbrt")
 
 
+_CLEARANCE = (
+    "The creatinine clearance is the years left to a fixed age times the weight, over a constant times creatinine"
+)
+_WOMAN = ", times a factor for a woman"
+
+
 def _clearance(n: dict[str, Decimal], told: Values, slip: bool) -> Working:
     years = step("140 minus the age", f"140 - {told['age']}", 140 - n["age"], 0)
     top = step("that times the weight", f"{years.result} * {told['weight']}", years.value * n["weight"], 1)
@@ -80,9 +87,11 @@ def _clearance(n: dict[str, Decimal], told: Values, slip: bool) -> Working:
     rule = "The creatinine clearance is (140 - age) * weight / (72 * creatinine)"
     woman = told["sex"] == "woman"
     if woman == slip:
-        return Working(rule, [years, top, under, ratio])
+        return Working(rule, [years, top, under, ratio], strategy=_CLEARANCE)
     factor = step("that times 0.85 for a woman", f"{ratio.result} * 0.85", ratio.value * Decimal("0.85"), 2)
-    return Working(f"{rule}, times 0.85 for a woman", [years, top, under, ratio, factor])
+    return Working(
+        f"{rule}, times 0.85 for a woman", [years, top, under, ratio, factor], strategy=f"{_CLEARANCE}{_WOMAN}"
+    )
 
 
 def _drip(n: dict[str, Decimal], told: Values, slip: bool) -> Working:
@@ -198,6 +207,11 @@ class Medical:
         """See ``PracticeTask``."""
         found = _find(text)
         return None if found is None else tell(_worked(*found, error), phrasing)
+
+    def trace(self, text: str, phrasing: int, error: bool) -> Trace | None:
+        """See ``PracticeTask``."""
+        found = _find(text)
+        return None if found is None else lay_out(_worked(*found, error))
 
 
 def _find(text: str) -> tuple[Formula, Values] | None:

@@ -89,6 +89,8 @@ def _trained(stage: str, run: RunFolder, summary: dict[str, Any]) -> tuple[str, 
     notes = ["parameters"] if size else []
     if "examples" in figures and "steps" in figures:
         notes.append(f"{words.counted(figures['examples'], 'example')}, {words.counted(figures['steps'], 'step')}")
+    if figures.get("trained_share", 1) < 1:
+        notes.append(f"{100 * figures['trained_share']:.2g}% of them tuned")
     if "megabytes" in figures:
         notes.append(f"{figures['megabytes']:,.0f} MB on disk")
     return (words.parameters(size) if size else "trained"), notes

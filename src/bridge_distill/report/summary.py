@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from bridge_distill import artifacts
+from bridge_distill.engine.rows import iterate_rows
 from bridge_distill.records import Rationale
 from bridge_distill.report.bill import bill
 from bridge_distill.report.folder import Graded, RunFolder, arm_key, graded, open_run, write_text
@@ -19,7 +20,7 @@ from bridge_distill.report.rounds import latest_curve
 from bridge_distill.statistics import interval, minimum_detectable, paired_difference
 
 COUNTS = ("train", "test", "rejected", "beyond_limit")
-TRAINING = ("parameters", "trained_parameters", "megabytes", "examples", "too_long", "steps", "tokens")
+TRAINING = ("parameters", "trained_parameters", "trained_share", "megabytes", "examples", "too_long", "steps", "tokens")
 
 
 def write_summary(run_folder: Path) -> Path:
@@ -101,18 +102,25 @@ def _chosen(run: RunFolder, arm: str | None = None) -> int | None:
 def _rationales(run: RunFolder, arm: str | None = None) -> dict[str, Any]:
     authors = {"teach": "expert", "tutor": "assistant"}
     folders = {author: run.folder(stage, arm) for stage, author in authors.items()}
+    found = {author: _funnel(folder, author) for author, folder in folders.items() if folder is not None}
+    filters = run.figures("tutor", arm).get("filters")
+    if filters and "assistant" in found:
+        found["assistant"]["filters"] = filters
+    return found
+
+
+def _funnel(folder: Path, author: str) -> dict[str, Any]:
     # The tutor may pass the expert's rationales on beside its own, so each folder counts one author only.
-    return {
-        author: _funnel([row for row in artifacts.rationales(folder) if row.author == author])
-        for author, folder in folders.items()
-        if folder is not None
-    }
-
-
-def _funnel(rationales: Sequence[Rationale]) -> dict[str, Any]:
-    dropped = Counter(rationale.reason for rationale in rationales if not rationale.kept)
-    kept = sum(rationale.kept for rationale in rationales)
-    return {"written": len(rationales), "kept": kept, "dropped": dict(dropped.most_common())}
+    reasons: Counter[str | None] = Counter()
+    traces: Counter[str] = Counter()
+    for row in iterate_rows(folder / artifacts.RATIONALES, Rationale):
+        if row.author == author:
+            reasons[None if row.kept else row.reason] += 1
+            if row.note is not None:
+                traces[row.note or "as asked"] += 1
+    written, kept = reasons.total(), reasons.pop(None, 0)
+    found = {"written": written, "kept": kept, "dropped": dict(reasons.most_common())}
+    return {**found, "traces": dict(traces.most_common())} if traces else found
 
 
 def _training(run: RunFolder, stage: str, arm: str | None = None) -> dict[str, Any]:

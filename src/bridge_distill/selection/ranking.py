@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge_distill.errors import UserError, nearest
+from bridge_distill.errors import UserError
 from bridge_distill.section import Section
 from bridge_distill.selection.contract import Pick, Pool, Selector, selectors
 from bridge_distill.selection.vectors import Floats, bad_row
-from bridge_distill.validation import read_section
+from bridge_distill.validation import read_options
 
 _CURES = {
     "embeddings": "give one vector a question",
@@ -24,12 +24,7 @@ _CURES = {
 def settings_of(method: str, options: Mapping[str, Any], place: str = "select") -> Section:
     """A method's options with all defaults filled in; raises ``UserError`` for an unknown name or a bad value."""
     model = selectors.get(method, f"{place}.method").options
-    for name in options:
-        if name not in model.model_fields:
-            none = "it takes none: where an arm changes the method, set select.options to {}"
-            cure = nearest(name, model.model_fields) if model.model_fields else none
-            raise UserError(f"{place}.options.{name}", f"is no option of {method}", cure)
-    return read_section(model, options, f"{place}.options")
+    return read_options(model, options, place, "method", method)
 
 
 def make_selector(method: str, options: Mapping[str, Any], seed: int, threads: int) -> Selector[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bridge_distill import prompts
+from bridge_distill import prompts, templates
 from bridge_distill.config import Teacher
 from bridge_distill.errors import UserError
 from bridge_distill.records import Question
@@ -36,12 +36,18 @@ def jobs_of(teacher: Teacher, provider: Provider, questions: Iterable[Question])
 
 
 def _job(teacher: Teacher, provider: Provider, question: Question, sample: int) -> Job:
-    messages = prompts.teacher(question, teacher.max_words, teacher.structured)
+    messages = messages_of(teacher, question)
     temperature = teacher.temperature if provider.takes_temperature else None
-    schema = schema_of(question) if teacher.structured else None
-    request = Request(messages, teacher.max_output_tokens, temperature, sample, schema)
+    schema = schema_of(question, teacher.trace) if teacher.structured else None
+    template = templates.name_of(question.form, teacher.trace)
+    request = Request(messages, teacher.max_output_tokens, temperature, sample, schema, template)
     name = identity(provider, request)
     return Job(question, request, name, request_hash(name))
+
+
+def messages_of(teacher: Teacher, question: Question) -> list[dict[str, str]]:
+    """The messages that a question comes to."""
+    return prompts.teacher(question, teacher.max_words, teacher.structured, teacher.trace)
 
 
 def worst_case(provider: Provider, request: Request) -> Usage:

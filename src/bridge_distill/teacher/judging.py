@@ -5,7 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from bridge_distill import prompts
+from bridge_distill import prompts, templates, traces
+from bridge_distill.abstraction import leak
 from bridge_distill.answers import MARK, is_correct, read_answer
 from bridge_distill.records import EXPERT, Question, Rationale, Reply
 from bridge_distill.teacher import structure
@@ -16,23 +17,47 @@ _REFUSALS = ("content_filter", "refusal")
 _FOREIGN = 0.5
 
 
-def judge_all(replies: Sequence[Reply], questions: Mapping[str, Question], max_words: int) -> list[Rationale]:
+def judge_all(
+    replies: Sequence[Reply], questions: Mapping[str, Question], max_words: int, trace: str = templates.FLAT
+) -> list[Rationale]:
     """The rationale in each reply, kept or with the reason why not, in the order of the replies."""
     twice = delivered_twice(replies)
-    return [judge(reply, questions[reply.question_id], max_words, reply.request_hash in twice) for reply in replies]
+    return [
+        judge(reply, questions[reply.question_id], max_words, reply.request_hash in twice, trace) for reply in replies
+    ]
 
 
-def judge(reply: Reply, question: Question, max_words: int, twice: bool = False) -> Rationale:
+def judge(
+    reply: Reply, question: Question, max_words: int, twice: bool = False, trace: str = templates.FLAT
+) -> Rationale:
     """The rationale in a reply, kept or with the reason why not (``""`` where kept).
 
-    ``twice`` says that the reply was delivered to another question before.
+    ``twice`` says that the reply was delivered to another question before. A hierarchical ``trace`` that
+    cannot be read as one, or whose strategy gives its question away, stays flat for a stated reason.
     """
     text = structure.read(reply.text).strip()
     answer = read_answer(text, question)
     reason = DELIVERED_TWICE if twice else _flaw(reply, text, answer, question, max_words)
-    if answer is not None:
-        text = prompts.completion(prompts.explanation(text), answer)
-    return Rationale(question.id, reply.sample, EXPERT, text, answer, not reason, reason)
+    if answer is None:
+        return Rationale(question.id, reply.sample, EXPERT, text, answer, not reason, reason)
+    explanation = prompts.explanation(text)
+    text, strategy, note = prompts.completion(explanation, answer), None, None
+    if trace == templates.HIERARCHICAL:
+        reading = _read_trace(explanation, answer, question)
+        note = reading.note
+        if reading.trace is not None:
+            text, strategy = traces.render(reading.trace), reading.trace.strategy
+    return Rationale(question.id, reply.sample, EXPERT, text, answer, not reason, reason, strategy=strategy, note=note)
+
+
+def _read_trace(explanation: str, answer: str, question: Question) -> traces.Reading:
+    reading = traces.read(explanation, answer)
+    given_away = None if reading.trace is None else leak(reading.trace.strategy, prompts.body(question))
+    return (
+        reading
+        if given_away is None
+        else traces.Reading(None, f"flat: the strategy holds a {given_away} of the question")
+    )
 
 
 def delivered_twice(replies: Sequence[Reply]) -> set[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from bridge_distill.config import Teacher
 from bridge_distill.records import Question
 from bridge_distill.teacher.providers import Answer, NotBilled, Provider, Request
+from bridge_distill.templates import asks_for_strategy
 
 BYTES_PER_TOKEN = 4
 
@@ -30,9 +31,13 @@ class Scripted(Provider):
     def reply(self, text: str, sample: int) -> str | None:
         """The whole reply to a user message, or None where there is none. Pure."""
 
+    def trace(self, text: str, sample: int) -> str | None:
+        """The reply where a hierarchical trace is asked for; the plain one, where the expert knows no other. Pure."""
+        return self.reply(text, sample)
+
     def answer(self, request: Request) -> Answer:
         """Answer at once; raises ``NotBilled`` where there is no reply to the last user message."""
-        whole = self.reply(_asked(request), request.sample)
+        whole = self._whole(request)
         if whole is None:
             raise NotBilled(f"the {self.family} expert has no reply to this question")
         prompt = sum(count_tokens(message["content"]) for message in request.messages)
@@ -46,10 +51,14 @@ class Scripted(Provider):
 
     def decoding(self, request: Request) -> dict[str, Any]:
         """The limit, and the reply's digest: an edited recording or expert must not be answered from the store."""
-        whole = self.reply(_asked(request), request.sample)
+        whole = self._whole(request)
         digest = None if whole is None else hashlib.sha256(whole.encode("utf-8", "replace")).hexdigest()
         return {"max_output_tokens": request.max_output_tokens, "reply": digest}
 
+    def _whole(self, request: Request) -> str | None:
+        system, user = (_last(request, role) for role in ("system", "user"))
+        return (self.trace if asks_for_strategy(system) else self.reply)(user, request.sample)
 
-def _asked(request: Request) -> str:
-    return next((m["content"] for m in reversed(request.messages) if m.get("role") == "user"), "")
+
+def _last(request: Request, role: str) -> str:
+    return next((m["content"] for m in reversed(request.messages) if m.get("role") == role), "")

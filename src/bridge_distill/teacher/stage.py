@@ -77,7 +77,8 @@ def teach(
         stored = replies.get(job.hash for job in jobs)
         _check(jobs, stored, purchase, terms)
         rows = [_reply(job, stored[job.hash], provider, run) for job in jobs if job.hash in stored]
-        rationales = judge_all(rows, {question.id: question for question in questions}, teacher.max_words)
+        by_id = {question.id: question for question in questions}
+        rationales = judge_all(rows, by_id, teacher.max_words, teacher.trace)
         figures = _figures(shop, jobs, rows, rationales, purchase)
     write_rows(folder / artifacts.REPLIES, Reply, rows)
     write_rows(folder / artifacts.RATIONALES, Rationale, rationales)
@@ -205,6 +206,7 @@ def _figures(
         ],
         "unasked": len(missing) - len(failed),
         "rationales": dict(sorted(Counter(row.reason or KEPT for row in rationales).items())),
+        "traces": dict(sorted(Counter(row.note or KEPT for row in rationales if row.note is not None).items())),
         "exhausted": purchase.exhausted is not None,
         "ended_by": purchase.exhausted,
     }

@@ -35,7 +35,7 @@ class StoredReply:
 
 
 def identity(provider: Provider, request: Request) -> str:
-    """Canonical JSON of everything that decides a reply: provider, model, messages, decoding, sample."""
+    """Canonical JSON of everything that decides a reply: provider, model, messages, decoding, sample, template."""
     return canonical(
         {
             "provider": provider.family,
@@ -43,6 +43,7 @@ def identity(provider: Provider, request: Request) -> str:
             "messages": request.messages,
             "decoding": provider.decoding(request),
             "sample": request.sample,
+            **({"template": request.template} if request.template is not None else {}),
         }
     )
 

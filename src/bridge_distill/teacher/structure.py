@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bridge_distill import prompts
+from bridge_distill import prompts, templates, traces
 from bridge_distill.answers import has_mark, options_of
 from bridge_distill.records import Question
 
-_EXPLANATION, _ANSWER = "explanation", "answer"
+_EXPLANATION, _STRATEGY, _STEPS, _ANSWER = "explanation", "strategy", "steps", "answer"
 _MOST_BRACES = 64
 
 
-def schema_of(question: Question) -> dict[str, Any]:
+def schema_of(question: Question, trace: str = templates.FLAT) -> dict[str, Any]:
     """The strict JSON schema of a reply; the answer is one of a closed set where its form has one."""
     options = options_of(question)
     answer = {"type": "string", "enum": options} if options else {"type": "string"}
+    said: dict[str, Any] = {_EXPLANATION: {"type": "string"}}
+    if trace == templates.HIERARCHICAL:
+        said = {_STRATEGY: {"type": "string"}, _STEPS: {"type": "array", "items": {"type": "string"}}}
     return {
         "type": "object",
-        "properties": {_EXPLANATION: {"type": "string"}, _ANSWER: answer},
-        "required": [_EXPLANATION, _ANSWER],
+        "properties": {**said, _ANSWER: answer},
+        "required": [*said, _ANSWER],
         "additionalProperties": False,
     }
 
@@ -37,14 +40,14 @@ def read(text: str) -> str:
     said, outside = found
     if has_mark(outside):
         return text
-    explanation = _text(said[_EXPLANATION])
+    explanation = _explanation(said)
     # An answer line of several lines could not be read.
     answer = " ".join(_text(said[_ANSWER]).split())
     return prompts.completion(prompts.explanation(explanation) or explanation, answer)
 
 
 def _object_in(text: str) -> tuple[dict[str, Any], str] | None:
-    """The last object with both keys, and the text around it."""
+    """The last object that is a reply, and the text around it."""
     decoder, found, start = json.JSONDecoder(strict=False), None, text.find("{")
     for _ in range(_MOST_BRACES):
         if start < 0:
@@ -62,7 +65,19 @@ def _object_in(text: str) -> tuple[dict[str, Any], str] | None:
 def _is_reply(value: object) -> bool:
     if not isinstance(value, dict):
         return False
-    return isinstance(value.get(_EXPLANATION), str) and isinstance(value.get(_ANSWER), (str, int, float, bool))
+    steps = value.get(_STEPS)
+    laid_out = (
+        isinstance(value.get(_STRATEGY), str) and isinstance(steps, list) and all(isinstance(s, str) for s in steps)
+    )
+    explained = laid_out or isinstance(value.get(_EXPLANATION), str)
+    return explained and isinstance(value.get(_ANSWER), (str, int, float, bool))
+
+
+def _explanation(said: dict[str, Any]) -> str:
+    if not isinstance(said.get(_STRATEGY), str):
+        return _text(said[_EXPLANATION])
+    lines = [one for one in map(traces.unnumbered, said[_STEPS]) if one]
+    return f"{traces.strategy_part(traces.one_line(said[_STRATEGY]))}\n{traces.steps_part(lines)}"
 
 
 def _text(value: object) -> str:

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, repeat
 
-from bridge_distill import prompts
 from bridge_distill.config import Teacher
 from bridge_distill.records import Question
 from bridge_distill.teacher.budget import Spend, Usage
 from bridge_distill.teacher.database import Database
 from bridge_distill.teacher.expected import Expected, bytes_of, nominal_usage
-from bridge_distill.teacher.jobs import jobs_of, worst_case
+from bridge_distill.teacher.jobs import jobs_of, messages_of, worst_case
 from bridge_distill.teacher.prices import Tariff
 from bridge_distill.teacher.providers import Provider, providers
 from bridge_distill.teacher.store import ReplyStore
@@ -63,7 +62,7 @@ def survey(
     look = database is not None and _has_replies(database, member(teacher, []))
     while chunk := list(islice(questions, CHUNK)):
         provider = member(teacher, chunk)
-        rendered = [prompts.teacher(question, teacher.max_words, teacher.structured) for question in chunk]
+        rendered = [messages_of(teacher, question) for question in chunk]
         if shares:
             prompt_bytes.update(map(bytes_of, rendered))
         if look and database is not None:
@@ -77,7 +76,7 @@ def survey(
 
 def nominal(teacher: Teacher, tariff: Tariff, pool: Iterable[Question]) -> Spend:
     """What asking a whole pool would use by rule of thumb, whatever was seen: shares of a budget are shares of it."""
-    rendered = (prompts.teacher(question, teacher.max_words, teacher.structured) for question in pool)
+    rendered = (messages_of(teacher, question) for question in pool)
     return _whole(Counter(map(bytes_of, rendered)), teacher, tariff)
 
 

@@ -2,20 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Generic, TypeVar
 
 from bridge_distill.config import Adapter
+from bridge_distill.models.load import Model
+from bridge_distill.models.train import Example
 from bridge_distill.registry import Registry
+from bridge_distill.section import Section
+from bridge_distill.validation import read_options
+
+Options = TypeVar("Options", bound=Section)
 
 
-class Adapting(Protocol):
-    """One way to make a network trainable."""
+class Adapting(ABC, Generic[Options]):
+    """One way to make a network trainable; ``options`` is the section that its settings are validated against.
 
-    def __call__(self, network: Any, adapter: Adapter) -> Any:
-        """Return the trainable network; its ``merge_and_unload``, where it has one, gives plain weights."""
+    ``place`` is the dotted path of the adapter's own section, for errors.
+    """
+
+    options: ClassVar[type[Section]]
+
+    def __init__(self, settings: Options, place: str) -> None:
+        self.settings, self.place = settings, place
+
+    @abstractmethod
+    def __call__(self, model: Model, examples: Sequence[Example]) -> Any:
+        """Return the trainable network; ``merged`` makes plain weights of it.
+
+        ``examples`` are those that it will be tuned on, for adapters that go by them. May change ``model.network``.
+        """
 
 
-adapters: Registry[Adapting] = Registry("adapter", "bridge_distill.models.adapters")
+adapters: Registry[type[Adapting[Any]]] = Registry("adapter", "bridge_distill.models.adapters")
+
+
+def settings_of(adapter: Adapter, place: str) -> Section:
+    """An adapter's options with all defaults filled in; raises ``UserError`` for an unknown name or a bad value."""
+    return read_options(adapters.get(adapter.kind, place).options, adapter.options, place, "kind", adapter.kind)
+
+
+def make_adapter(adapter: Adapter, place: str) -> Adapting[Any]:
+    """The adapter of a run file's section, which stands at ``place``; raises ``UserError`` as ``settings_of`` does."""
+    return adapters.get(adapter.kind, place)(settings_of(adapter, place), place)
 
 
 def merged(network: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from bridge_distill.answers import MARK
 from bridge_distill.teacher.providers import Answer, Request
+from bridge_distill.traces import parse
 
 if TYPE_CHECKING:
     from bridge_distill.teacher.loopback.batches import Batch
@@ -120,9 +121,11 @@ def schema_of(format: Any) -> Body | None:
 
 def structured(answer: Answer) -> str:
     """A plain reply as the JSON object that was asked for, split at its last answer mark; cut off where it was."""
-    explanation, answered = answer.text, ""
+    trace, explanation, answered = parse(answer.text), answer.text, ""
     if MARK in answer.text:
         explanation, _, answered = answer.text.rpartition(MARK)
-    said = {"explanation": explanation.strip(" *\n"), "answer": answered.strip(" *\n")}
+    said: Body = {"explanation": explanation.strip(" *\n"), "answer": answered.strip(" *\n")}
+    if trace is not None:
+        said = {"strategy": trace.strategy, "steps": trace.steps, "answer": trace.answer}
     text = json.dumps(said, ensure_ascii=False)
     return text[: len(answer.text)] if answer.finish == "length" else text

@@ -22,7 +22,7 @@ class Request:
     """One chat request: ``messages`` as ``prompts.teacher`` writes them; ``sample`` counts from 0.
 
     ``temperature`` is None where the provider takes none; ``schema`` is the JSON schema that the reply
-    must keep to, or None for plain text.
+    must keep to, or None for plain text. ``template`` names the instruction and its version, where it has one.
     """
 
     messages: list[dict[str, str]]
@@ -30,6 +30,7 @@ class Request:
     temperature: float | None
     sample: int
     schema: dict[str, Any] | None = None
+    template: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from bridge_distill.config import Teacher
 from bridge_distill.records import Question
 from bridge_distill.teacher.providers import providers
 from bridge_distill.teacher.scripted import Scripted
+from bridge_distill.traces import render
 
 _SCALE = 1 << 32
 
@@ -25,8 +26,17 @@ class Expert(Scripted):
         """A rationale that ends with its answer line, or None for a question of no practice task."""
         from bridge_distill import practice
 
-        error = _draw(text, f"error {sample}") < self._error_rate * _SCALE
-        return practice.solve(text, sample, error)
+        return practice.solve(text, sample, self._errs(text, sample))
+
+    def trace(self, text: str, sample: int) -> str | None:
+        """The same on two levels."""
+        from bridge_distill import practice
+
+        found = practice.trace(text, sample, self._errs(text, sample))
+        return None if found is None else render(found)
+
+    def _errs(self, text: str, sample: int) -> bool:
+        return _draw(text, f"error {sample}") < self._error_rate * _SCALE
 
 
 def _draw(text: str, purpose: str) -> int:

@@ -1,0 +1,125 @@
+"""Whether the equations of numbers in a text hold.
+
+An equation is an expression with at least one operator, "=", and a number or an expression. A result may be
+rounded to the decimals that it is written with. What is not surely an equation of numbers alone (units or words
+between them, powers, functions, unknowns, "roughly") is left unjudged: better to miss a wrong step than to refuse a
+right one. At most ``REACH`` characters on either side of a sign are looked at, so time is linear in the text.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from bridge_distill.assistant.expression import REACH, Token, UnclearError, plain_signs, tokens_of, value_of
+
+_EQUALS = re.compile(r"(?<![=<>!≠≤≥:+*/-])=(?![=>])")
+_LIST_MARK = re.compile(r"\s*(?:[-*+•]\s+|\(?(?:[0-9]{1,3}|[a-z])[.)]\s+|(?:step|line)\s+[0-9]+\s*[-:.)]\s*)", re.I)
+_LAST_WORD = re.compile(r"[^\W\d_]+\Z")
+_FIRST_WORD = re.compile(r"[^\W\d_]+")
+_OPERATORS = ("+", "-", "*", "/")
+# Words beside an expression that may be part of what is computed; so may a single letter.
+_COMPUTING = re.compile(
+    r"\w|of|times|plus|minus|by|over|from|less|than|half|twice|double|triple|squared?|cubed|root|sqrt|log|ln|modulo|mod|"
+    r"divided|multiplied|cdot|frac|per|and|to|sum|product|difference|quotient|remainder|rem|average|mean|percent|"
+    r"hundred|thousand|million|billion|trillion|[mb]n|dozen|tenths|hundredths|thousandths",
+    re.IGNORECASE,
+)
+_BEFORE = frozenset(":,;.>\"'`[(=$")
+_AFTER = frozenset(".,;:)]}?\"'`$<")
+
+
+def wrong_equation(text: str) -> str | None:
+    """The first equation of the text that does not hold, as it was read; None where there is none."""
+    for line in map(plain_signs, text.replace("**", "").splitlines()):
+        mark = _LIST_MARK.match(line)
+        cuts = [mark.end() - 1 if mark else -1, *(found.start() for found in _EQUALS.finditer(line)), len(line)]
+        for begin, sign, end in zip(cuts, cuts[1:], cuts[2:], strict=False):
+            left, right = line[max(begin + 1, sign - REACH) : sign], line[sign + 1 : end][:REACH]
+            if not _may_hold(left, right, whole=sign - begin <= REACH):
+                return f"{left.strip()} = {right.strip()}"
+    return None
+
+
+def _may_hold(left: str, right: str, whole: bool) -> bool:
+    """Whether two sides agree, or cannot be judged; ``whole`` says that ``left`` is all that stands before the sign."""
+    try:
+        told, results = _end_of(left, whole), _beginnings_of(right)
+        value = value_of(told)
+        return any(_agrees(value, result) for result in results)
+    except UnclearError:
+        return True
+    except ZeroDivisionError:
+        return False
+
+
+def _agrees(value: Fraction, result: list[Token]) -> bool:
+    """Whether a result is the value, rounded as it is written; a percentage may be computed without its sign."""
+    decimals = min(token.decimals for token in result if token.value is not None)
+    rounded = decimals or not any(token.text in _OPERATORS for token in result[1:])
+    half, written = Fraction(1, 2 * 10**decimals) if rounded else Fraction(0), value_of(result)
+    return abs(value - written) <= half or (result[-1].percent and abs(value - 100 * written) <= 100 * half)
+
+
+def _end_of(text: str, whole: bool) -> list[Token]:
+    """The expression with which a text ends. Raises ``UnclearError`` where none does that is surely complete."""
+    tokens = tokens_of(text)
+    start = next((at + 1 for at in range(len(tokens) - 1, -1, -1) if not tokens[at].text), 0)
+    found = tokens[_after_open(tokens, start) :]
+    if not any(token.text in _OPERATORS for token in found[1:]):
+        raise UnclearError
+    before = text[: found[0].start]
+    if not before.strip():
+        if not whole:
+            raise UnclearError
+    elif _joins(before, signed=found[0].text in _OPERATORS):
+        raise UnclearError
+    return found
+
+
+def _joins(before: str, signed: bool) -> bool:
+    """Whether what stands before an expression may belong to it."""
+    glued, said = not before[-1].isspace(), before.rstrip()
+    word = _LAST_WORD.search(said)
+    if word is not None:
+        return signed or glued or _COMPUTING.fullmatch(word[0]) is not None
+    if glued and len(said) > 1 and said[-2].isdigit():
+        return True
+    return said[-1] not in _BEFORE or (signed and said[-1] not in ":(=,;")
+
+
+def _after_open(tokens: list[Token], start: int) -> int:
+    """Where the expression begins: after the last bracket that stays open."""
+    opened = []
+    for at in range(start, len(tokens)):
+        if tokens[at].text == "(":
+            opened.append(at)
+        elif tokens[at].text == ")" and opened:
+            opened.pop()
+    return opened[-1] + 1 if opened else start
+
+
+def _beginnings_of(text: str) -> list[list[Token]]:
+    """What the result may be with which a text begins: a number that goes on as an expression may be either."""
+    tokens = tokens_of(text)
+    end = next((at for at, token in enumerate(tokens) if not token.text), len(tokens))
+    if end < len(tokens) and _goes_on(text[tokens[end].start :]):
+        raise UnclearError
+    found = tokens[:end]
+    while found and found[-1].text == ")" and _closing(found) > 0:
+        found.pop()
+    value_of(found)
+    first = 1 + (bool(found) and found[0].text in ("+", "-"))
+    return [found, found[:first]] if found[first - 1].value is not None else [found]
+
+
+def _closing(tokens: list[Token]) -> int:
+    return sum((token.text == ")") - (token.text == "(") for token in tokens)
+
+
+def _goes_on(after: str) -> bool:
+    """Whether what stands after a result may belong to it."""
+    word = _FIRST_WORD.match(after)
+    if word is None:
+        return after[0] not in _AFTER
+    return _COMPUTING.fullmatch(word[0]) is not None

@@ -1,0 +1,98 @@
+"""The filters in their order, one question at a time, and what each let through and refused."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from bridge_distill.assistant.contract import Filter, Sample, filters
+from bridge_distill.assistant.quality import quality
+from bridge_distill.config import Tutor
+from bridge_distill.records import ASSISTANT, Question, Rationale
+from bridge_distill.traces import parse
+
+
+@dataclass
+class _Step:
+    name: str
+    filter: Filter
+    seen: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+
+
+def check(settings: Tutor) -> None:
+    """Raise ``UserError`` for a filter's name that none answers to."""
+    for name in settings.filters:
+        filters.get(name, "tutor.filters")
+
+
+class Sieve:
+    """The filters that ``settings`` names, made once for a pool; ``scratch`` is a folder for what they keep."""
+
+    def __init__(self, settings: Tutor, scratch: Path) -> None:
+        self._samples = settings.samples
+        members = sorted(((filters.get(name, "tutor.filters"), name) for name in settings.filters), key=_order)
+        self._steps = [_Step(name, member(settings, scratch)) for member, name in members]
+
+    def sift(self, questions: Iterable[Question], samples: Iterable[Sample]) -> Iterator[Rationale]:
+        """Every sample as a rationale, kept or not, with the first reason that applies; one question in memory.
+
+        ``samples`` are those of the first question, then those of the next.
+        """
+        left = iter(samples)
+        for question in questions:
+            yield from self._judged(question, list(islice(left, self._samples)))
+
+    def table(self) -> list[dict[str, Any]]:
+        """What each filter saw, refused (by reason) and let through, in order, as plain JSON."""
+        return [
+            {
+                "filter": step.name,
+                "in": step.seen,
+                "removed": step.refused.total(),
+                "out": step.seen - step.refused.total(),
+                "reasons": dict(step.refused.most_common()),
+            }
+            for step in self._steps
+        ]
+
+    def close(self) -> None:
+        """Let every filter go of what it opened."""
+        for step in self._steps:
+            step.filter.close()
+
+    def _judged(self, question: Question, made: list[Sample]) -> Iterator[Rationale]:
+        left = made
+        reasons: dict[int, str] = {}
+        for step in self._steps:
+            if not left:
+                break
+            step.seen += len(left)
+            found = step.filter.refuse(question, left)
+            refused = {sample.sample: reason for sample, reason in zip(left, found, strict=True) if reason}
+            step.refused.update(refused.values())
+            reasons |= refused
+            left = [sample for sample in left if sample.sample not in refused]
+        for step in self._steps:
+            step.filter.settle(left)
+        for sample in made:
+            reason, trace = reasons.get(sample.sample), parse(sample.text)
+            yield Rationale(
+                question.id,
+                sample.sample,
+                ASSISTANT,
+                sample.text,
+                sample.answer,
+                reason is None,
+                reason or "kept",
+                quality(sample),
+                None if trace is None else trace.strategy,
+            )
+
+
+def _order(member: tuple[type[Filter], str]) -> tuple[int, str]:
+    return member[0].rank, member[1]
