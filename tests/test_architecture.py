@@ -24,6 +24,7 @@ FLOW = {
     "__main__",
     "forecast",
     "kinds",
+    "new_questions",
     "status",
     "table",
 }

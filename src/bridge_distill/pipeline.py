@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bridge_distill import artifacts, assistant, data, evaluation, rounds, selection, student, teacher
+from bridge_distill import artifacts, assistant, data, evaluation, new_questions, rounds, selection, student, teacher
 from bridge_distill.answers import answer_forms
 from bridge_distill.config import Assistant, Run, Tutor
 from bridge_distill.engine.stage import RECORD, Runner, Stage, lock, write_json
@@ -37,6 +37,9 @@ def stages(run: Run, scope: str, learner: Assistant | None) -> list[Stage]:
     if run.assistant is not None and run.tutor is not None:
         made += [*rounds.tuning(run, run.assistant), _tutoring(run, run.assistant, run.tutor)]
         learns_from.append("tutor")
+        added = new_questions.stages(run, run.assistant, run.tutor)
+        made += added
+        learns_from += [stage.name for stage in added[-1:]]
     made.append(
         Stage(
             "student",

@@ -62,6 +62,13 @@ def _ask(form: str, max_words: int, structured: bool) -> str:
     )
 
 
+def new_question(domain: str | None, form: str | None) -> str:
+    """The prompt for another question in a pool's manner, of a domain and an answer form where those are told apart."""
+    about = f" Domain: {domain}." if domain is not None else ""
+    ends = f" Form of its answer: {form.replace('_', ' ')}." if form is not None else ""
+    return f"Write a question.{about}{ends}"
+
+
 def completion(explanation: str, answer: str) -> str:
     """The text that a local model learns to write: the explanation, then the answer's line."""
     return f"{explanation.strip()}\n{MARK} {answer}"
@@ -78,7 +85,10 @@ def explanation(reply: str) -> str:
 
 def body(question: Question) -> str:
     """The question with its choices, without instructions."""
-    if not question.choices or question.form == "yes_no":
-        return question.text
-    listed = "\n".join([f"{letter}) {text}" for letter, text in zip(LETTERS, question.choices, strict=False)])
-    return f"{question.text}\n{listed}"
+    lines = [f"{letter}) {text}" for letter, text in zip(LETTERS, listed(question), strict=False)]
+    return "\n".join([question.text, *lines])
+
+
+def listed(question: Question) -> list[str]:
+    """The choices that stand below a question; none where its answer is one of two known words."""
+    return [] if question.form == "yes_no" else question.choices or []

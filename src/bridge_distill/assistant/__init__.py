@@ -1,4 +1,7 @@
-"""The assistant: tuned on the paid rationales (apprentice), then it explains the whole pool (tutor)."""
+"""The assistant: tuned on the paid rationales (apprentice), then it explains the whole pool (tutor).
+
+New questions stand in ``questions``.
+"""
 
 from bridge_distill.assistant.apprentice import apprentice, check, identity
 from bridge_distill.assistant.sieve import check as check_filters

@@ -45,7 +45,7 @@ class Sieve:
         """
         left = iter(samples)
         for question in questions:
-            yield from self._judged(question, list(islice(left, self._samples)))
+            yield from self.judged(question, list(islice(left, self._samples)))
 
     def table(self) -> list[dict[str, Any]]:
         """What each filter saw, refused (by reason) and let through, in order, as plain JSON."""
@@ -65,7 +65,8 @@ class Sieve:
         for step in self._steps:
             step.filter.close()
 
-    def _judged(self, question: Question, made: list[Sample]) -> Iterator[Rationale]:
+    def judged(self, question: Question, made: list[Sample]) -> Iterator[Rationale]:
+        """The samples of the question that comes next."""
         left = made
         reasons: dict[int, str] = {}
         for step in self._steps:
@@ -80,18 +81,23 @@ class Sieve:
         for step in self._steps:
             step.filter.settle(left)
         for sample in made:
-            reason, trace = reasons.get(sample.sample), parse(sample.text)
-            yield Rationale(
-                question.id,
-                sample.sample,
-                ASSISTANT,
-                sample.text,
-                sample.answer,
-                reason is None,
-                reason or "kept",
-                quality(sample),
-                None if trace is None else trace.strategy,
-            )
+            yield rationale_of(sample, reasons.get(sample.sample))
+
+
+def rationale_of(sample: Sample, reason: str | None) -> Rationale:
+    """A sample as a rationale; ``reason`` says why it is not kept, None where it is."""
+    trace = parse(sample.text)
+    return Rationale(
+        sample.question_id,
+        sample.sample,
+        ASSISTANT,
+        sample.text,
+        sample.answer,
+        reason is None,
+        reason or "kept",
+        quality(sample),
+        None if trace is None else trace.strategy,
+    )
 
 
 def _order(member: tuple[type[Filter], str]) -> tuple[int, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bridge_distill.config.budget import Budget, CapSettings, StudyBudget
 from bridge_distill.config.models import Adapter, Assistant, Compute, Evaluate, LevelWeights, Shrink, Student, Tutor
 from bridge_distill.config.pool import Data, Score, Select
+from bridge_distill.config.questions import Questions, Writer
 from bridge_distill.config.run import Run
 from bridge_distill.config.teacher import Price, Teacher
 from bridge_distill.config.types import Levels, Positive, Rate, RunName, Share, VariableName
@@ -25,6 +26,7 @@ __all__ = [
     "Levels",
     "Positive",
     "Price",
+    "Questions",
     "Rate",
     "Run",
     "RunName",
@@ -37,4 +39,5 @@ __all__ = [
     "Teacher",
     "Tutor",
     "VariableName",
+    "Writer",
 ]
