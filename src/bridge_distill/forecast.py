@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bridge_distill import artifacts, data, rounds, selection, teacher
+from bridge_distill import artifacts, data, new_questions, rounds, selection, teacher
 from bridge_distill.config import Run
 from bridge_distill.engine.stage import RECORD, Stage
 from bridge_distill.models.bases import EMBEDDED
@@ -192,7 +192,8 @@ def _seconds(run: Run, pool: data.Pool, paid: int, done: list[str], arms: int) -
     layers = run.student.shrink.layers
     share = (layers if isinstance(layers, int) else len(layers)) / 30 if layers else 1.0
     student = size[run.student.base] * share
-    steps = run.student.steps or (run.student.epochs or 3) * pool.size / run.student.batch
+    added = run.questions.amount * run.questions.keep_best if run.assistant is not None else 0
+    steps = run.student.steps or (run.student.epochs or 3) * (pool.size + added) / run.student.batch
     work = {
         "score": 2 * size[reader] * pool.size * (prompt + selection.written_tokens(run.score)) / READING_SHARE,
         "student": 6 * student * steps * run.student.batch * (prompt + reply) / TRAINING_SHARE * (1 + arms),
@@ -205,6 +206,8 @@ def _seconds(run: Run, pool: data.Pool, paid: int, done: list[str], arms: int) -
         work["tutor"] = 2 * helper * pool.size * run.tutor.samples * (prompt + reply) / WRITING_SHARE
         answer = 2 * helper * (prompt + reply) / WRITING_SHARE
         work["evaluate/assistant"] = answer * pool.test
+        for stage, (learnt, passed) in new_questions.tokens(run, pool.size, prompt, reply).items():
+            work[stage] = helper * (6 * learnt / TRAINING_SHARE + 2 * passed / WRITING_SHARE)
         work |= _in_rounds(run, work, answer * run.select.held_out)
     left = sum(operations for stage, operations in work.items() if stage not in done)
     return round(left / gemm_rate(), 1)
@@ -224,7 +227,7 @@ def _in_rounds(run: Run, work: Mapping[str, float], test: float) -> dict[str, fl
 def _disk(run: Run) -> int | None:
     """Bytes at the most: models at 4 bytes a weight, and two checkpoints of weights and two moments each."""
     helpers = [run.assistant.base] if run.assistant else []
-    bases = [run.student.base, *helpers]
+    bases = [run.student.base, *helpers, *(helpers if run.questions.amount else [])]
     if not set(bases) <= EMBEDDED.keys():
         return None
     of_rounds = sum(4 * EMBEDDED[base].parameters * (run.select.rounds - 1) for base in helpers)

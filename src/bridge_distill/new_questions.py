@@ -19,6 +19,22 @@ def stages(run: Run, learner: Assistant, tutor: Tutor) -> list[Stage]:
     return [_tuning(run, learner), _writing(run), _answering(run, learner, tutor)] if run.questions.amount else []
 
 
+def tokens(run: Run, pool: int, prompt: float, reply: float) -> dict[str, tuple[float, float]]:
+    """At the most, how many tokens each stage learns from, and how many it reads or writes.
+
+    ``pool`` counts questions, ``prompt`` and ``reply`` are tokens of one on average.
+    """
+    settings = run.questions
+    if not settings.amount:
+        return {}
+    writer, answers = settings.writer, settings.samples * (settings.amount + min(settings.checked, pool))
+    return {
+        TUNE: (writer.epochs * min(writer.examples, pool) * prompt, 0),
+        WRITE: (0, settings.amount * writer.tries * prompt),
+        ANSWER: (0, answers * (prompt + reply)),
+    }
+
+
 def _tuning(run: Run, learner: Assistant) -> Stage:
     writer = run.questions.writer
     return Stage(
