@@ -86,9 +86,9 @@ def _tutor(stage: str, run: RunFolder, summary: dict[str, Any]) -> tuple[str, li
 
 
 def _questions(stage: str, run: RunFolder, summary: dict[str, Any]) -> tuple[str, list[str]]:
-    found = summary["new_questions"]
-    notes = ["at no cost", f"of {words.counted(found['written'], 'text')} that were written"]
-    return words.count(found["answers"]["joined"]), notes
+    written = summary.get("new_questions", {}).get("written", 0)
+    notes = ["at no cost", f"of {words.counted(written, 'text')} that were written"]
+    return words.count(run.figures(stage)["joined"]), notes
 
 
 def _trained(stage: str, run: RunFolder, summary: dict[str, Any]) -> tuple[str, list[str]]:

@@ -11,10 +11,12 @@ WRITE, ANSWER = "questions/write", "questions/answer"
 
 
 def new_questions(run: RunFolder, arm: str | None = None) -> dict[str, Any]:
-    """Figures of the new questions of a run or an arm; empty where none were written.
+    """Figures of the new questions of a run or an arm; empty where none were written, or an arm has the run's.
 
     ``answers`` holds those of the answers, with the label ``noise``, once they are there.
     """
+    if arm is not None and run.shares(ANSWER, arm):
+        return {}
     written, answered = run.figures(WRITE, arm), run.figures(ANSWER, arm)
     return written | ({"answers": answered} if written and answered else {})
 
