@@ -132,5 +132,5 @@ def test_the_example_of_the_page_is_valid_and_names_every_setting() -> None:
     whole = {"name": "r", "data": {"train": "a.jsonl", "test": "b.jsonl"}, "budget": {"queries": 5}}
     questions = Run.model_validate({**whole, **yaml.safe_load(example)}).questions
     assert questions.amount
-    sections = (type(questions), type(questions.writer))
-    assert not [name for one in sections for name in one.model_fields if name != "writer" and f"`{name}`" not in PAGE]
+    names = [*type(questions).model_fields, *(f"writer.{name}" for name in type(questions.writer).model_fields)]
+    assert not [name for name in names if name != "writer" and f"`{name}`" not in PAGE]

@@ -17,7 +17,7 @@ from bridge_distill import artifacts
 from bridge_distill.assistant.contract import Sample
 from bridge_distill.assistant.questions.noise import checks, noise, without_gold
 from bridge_distill.assistant.sieve import Sieve, rationale_of
-from bridge_distill.assistant.tutor import explained
+from bridge_distill.assistant.tutor import explanations
 from bridge_distill.config import Compute, Levels, Questions, Tutor
 from bridge_distill.engine.progress import progress
 from bridge_distill.engine.rows import count_rows, iterate_rows, write_rows
@@ -60,7 +60,7 @@ def answer_questions(
         for made in (place, into):
             made.mkdir(exist_ok=True)
         with progress(label, count_rows(pool)) as tick:
-            samples = explained(model, iterate_rows(pool, Question), chosen, levels, place, compute, seed, tick)
+            samples = explanations(model, iterate_rows(pool, Question), chosen, levels, place, compute, seed, tick)
             return settle(settings, chosen, pool, samples, into, place)
 
     new, known = asked / artifacts.QUESTIONS, scratch / artifacts.QUESTIONS
