@@ -16,14 +16,15 @@ from hypothesis import strategies as st
 from bridge_distill import artifacts, practice, prompts
 from bridge_distill.assistant.contract import Sample
 from bridge_distill.assistant.likeness import Crowd, jaccard, shingles
-from bridge_distill.assistant.questions import answer_questions, panel, tune_writer, write_questions, writing_of
+from bridge_distill.assistant.questions import answer_questions, panel, tune_writer, write_questions
 from bridge_distill.assistant.questions.answer import settle
 from bridge_distill.assistant.questions.guard import wording
 from bridge_distill.assistant.questions.manner import kind_of, read
 from bridge_distill.config import Assistant, Compute, Questions, Shrink, Tutor
-from bridge_distill.engine.progress import Tick
+from bridge_distill.engine.progress import Tick, unseen
 from bridge_distill.engine.rows import iterate_rows, read_rows, write_rows
 from bridge_distill.errors import UserError
+from bridge_distill.models.generator import Asked, Decoding, Generation, Generator, open_generator
 from bridge_distill.records import EXPERT, Consensus, Draft, Question, Rationale
 from bridge_distill.wording import WORDS, runs, words_of
 
@@ -45,17 +46,23 @@ def frozen(root: Path, pool: Sequence[Question], test: Sequence[Question]) -> Pa
     return folder
 
 
-class Script:
+class Script(Generator):
     """A writer of given texts, over and over; it keeps what it was asked."""
 
     def __init__(self, *texts: str, finished: bool = True) -> None:
         self.texts, self.finished = texts, finished
         self.asked: list[str] = []
 
-    def __call__(self, asked: Sequence[str], first: int, tick: Tick) -> list[tuple[str, bool]]:
-        self.asked += asked
+    def write(
+        self, asked: Sequence[Asked], decoding: Decoding, seed: int, tick: Tick = unseen, first: int = 0
+    ) -> list[list[Generation]]:
+        self.asked += [one.prompt for one in asked]
         tick(len(asked))
-        return [(self.texts[(first + at) % len(self.texts)], self.finished) for at in range(len(asked))]
+        texts = [self.texts[(first + at) % len(self.texts)] for at in range(len(asked))]
+        return [[Generation(text, self.count(text), self.finished, -0.1, 0.0, 0.0)] for text in texts]
+
+    def count(self, text: str) -> int:
+        return len(text.split())
 
 
 def written(
@@ -399,28 +406,26 @@ def test_noise_that_cannot_be_measured_is_said_to_be_unknown(
     assert "share" not in noise
 
 
-def tuned(root: Path, base: Path, pool: Sequence[Question], test: Sequence[Question] = TEST, **changes: Any) -> Any:
+def tuned(root: Path, base: Path, pool: Sequence[Question], test: Sequence[Question] = TEST) -> dict[str, Any]:
     for name in ("writer", "scratch"):
         (root / name).mkdir(parents=True, exist_ok=True)
-    learner = Assistant.model_validate({"base": str(base), **LEARNER, **changes})
-    chosen = wanted(4, writer={"examples": 16, "max_new_tokens": 60}).writer
+    learner = Assistant.model_validate({"base": str(base), **LEARNER})
+    chosen = wanted(4, writer={"examples": 16}).writer
     places = (frozen(root, pool, test), root / "writer", root / "scratch")
-    return tune_writer(chosen, learner, *places, Compute(), 2), chosen
+    return tune_writer(chosen, learner, *places, Compute(), 2)
 
 
 def test_a_writer_learns_from_the_pools_texts_alone(tiny_base: Path, tmp_path: Path) -> None:
     choice = Question("c", "Which?", "choice", ["the same", "same"], "A")
-    figures, chosen = tuned(tmp_path / "a", tiny_base, [*LEGAL, choice])
+    figures = tuned(tmp_path / "a", tiny_base, [*LEGAL, choice])
     assert (figures["examples"], figures["unreadable"], figures["beyond_examples"]) == (16, 1, 8)
     bare = [replace(question, answer=None) for question in LEGAL]
     tuned(tmp_path / "b", tiny_base, [*bare, replace(choice, answer=None)], LEGAL[:3])
     weights = [root / "writer" / artifacts.MODEL / "model.safetensors" for root in (tmp_path / "a", tmp_path / "b")]
     assert weights[0].read_bytes() == weights[1].read_bytes(), "neither gold nor test questions change it"
-    write = writing_of(chosen, tmp_path / "a/writer", Compute(), 7)
-    asked = ["Write a question. Domain: legal."] * 5
-    whole, parts = write(asked, 0, lambda done=1: None), write(asked[2:], 2, lambda done=1: None)
-    assert list(whole[2:]) == list(parts), "what is written depends on its place alone"
-    assert len({text for text, _ in whole}) > 1
+    writer = open_generator(str(weights[0].parent), Compute(), "questions.writer")
+    several = writer.write([Asked("Write a question. Domain: legal.")] * 5, Decoding(60, 1.0), 7)
+    assert len({one.text for [one] in several}) > 1
 
 
 def test_a_pool_that_cannot_be_read_back_is_one_sentence(tiny_base: Path, tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ Writer and texts depend on the pool alone, so that arms which buy or learn other
 
 from __future__ import annotations
 
-from bridge_distill import rounds
+from bridge_distill import artifacts, rounds
 from bridge_distill.assistant import questions
 from bridge_distill.config import Assistant, Run, Tutor
 from bridge_distill.engine.stage import Stage
 from bridge_distill.models.bases import base_digest
+from bridge_distill.models.generator import open_generator
 
 TUNE, WRITE, ANSWER = "questions/tune", "questions/write", "questions/answer"
 
@@ -63,7 +64,7 @@ def _writing(run: Run) -> Stage:
         lambda at: questions.write_questions(
             settings,
             at["data"],
-            questions.writing_of(settings.writer, at[TUNE], run.compute, run.seed),
+            open_generator(str(at[TUNE] / artifacts.MODEL), run.compute, "questions.writer"),
             at.folder,
             at.scratch,
             run.seed,

@@ -2,6 +2,6 @@
 
 from bridge_distill.assistant.questions.answer import answer_questions, panel
 from bridge_distill.assistant.questions.write import write_questions
-from bridge_distill.assistant.questions.writer import tune_writer, writer_identity, writing_of
+from bridge_distill.assistant.questions.writer import tune_writer, writer_identity
 
-__all__ = ["answer_questions", "panel", "tune_writer", "write_questions", "writer_identity", "writing_of"]
+__all__ = ["answer_questions", "panel", "tune_writer", "write_questions", "writer_identity"]

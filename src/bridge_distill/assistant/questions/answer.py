@@ -21,7 +21,7 @@ from bridge_distill.assistant.tutor import explanations
 from bridge_distill.config import Compute, Levels, Questions, Tutor
 from bridge_distill.engine.progress import progress
 from bridge_distill.engine.rows import count_rows, iterate_rows, write_rows
-from bridge_distill.models.load import load
+from bridge_distill.models.generator import open_generator
 from bridge_distill.records import Consensus, Question, Rationale
 
 NO_AGREEMENT = "no agreement"
@@ -53,14 +53,14 @@ def answer_questions(
     ``learnt`` are the folders of rationales that the assistant was tuned on: their questions measure nothing. What
     was asked of the others lies below ``checked``. A killed run loses at most the shard under way.
     """
-    chosen, model = panel(settings, tutor), load(str(assistant / artifacts.MODEL), compute, "assistant")
+    chosen, generator = panel(settings, tutor), open_generator(str(assistant / artifacts.MODEL), compute, "assistant")
 
     def settled(name: str, label: str, pool: Path, into: Path) -> list[dict[str, Any]]:
         place = scratch / name
         for made in (place, into):
             made.mkdir(exist_ok=True)
         with progress(label, count_rows(pool)) as tick:
-            samples = explanations(model, iterate_rows(pool, Question), chosen, levels, place, compute, seed, tick)
+            samples = explanations(generator, iterate_rows(pool, Question), chosen, levels, place, seed, tick)
             return settle(settings, chosen, pool, samples, into, place)
 
     new, known = asked / artifacts.QUESTIONS, scratch / artifacts.QUESTIONS

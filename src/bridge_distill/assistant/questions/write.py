@@ -12,11 +12,11 @@ from typing import Any
 from bridge_distill import artifacts
 from bridge_distill.assistant.questions.guard import Guard
 from bridge_distill.assistant.questions.manner import Kind, Manner, read, readable
-from bridge_distill.assistant.questions.writer import WriteFn
 from bridge_distill.config import Questions
 from bridge_distill.engine.progress import Tick, progress
 from bridge_distill.engine.rows import iterate_rows, write_rows
 from bridge_distill.engine.shards import shard_files
+from bridge_distill.models.generator import Asked, Decoding, Generator
 from bridge_distill.records import Draft, Question
 
 CUT_OFF = "cut off"
@@ -32,7 +32,7 @@ class _Text:
 
 
 def write_questions(
-    settings: Questions, data: Path, write: WriteFn, folder: Path, scratch: Path, seed: int
+    settings: Questions, data: Path, writer: Generator, folder: Path, scratch: Path, seed: int
 ) -> dict[str, Any]:
     """Write a ``Draft`` for every text that was judged, and the ``Question`` of each that is kept; returns figures.
 
@@ -41,13 +41,12 @@ def write_questions(
     """
     pool = data / artifacts.TRAIN
     manner = Manner(kind for _, kind in readable(iterate_rows(pool, Question)))
-    most = settings.amount * settings.writer.tries
     test, questions = artifacts.test_questions(data), iterate_rows(pool, Question)
     with (
         closing(Guard(test, questions, settings.writer.max_alike, scratch)) as guard,
-        progress("writing questions", most) as tick,
+        progress("writing questions", settings.amount * settings.writer.tries) as tick,
     ):
-        texts = _texts(manner, write, most, settings.shard, scratch, seed, tick)
+        texts = _texts(manner, writer, settings, scratch, seed, tick)
         write_rows(folder / artifacts.DRAFTS, Draft, _judged(texts, guard, settings.amount))
     write_rows(folder / artifacts.QUESTIONS, Question, _kept(folder / artifacts.DRAFTS))
     reasons = Counter(draft.reason for draft in iterate_rows(folder / artifacts.DRAFTS, Draft))
@@ -56,16 +55,19 @@ def write_questions(
 
 
 def _texts(
-    manner: Manner, write: WriteFn, most: int, size: int, scratch: Path, seed: int, tick: Tick
+    manner: Manner, writer: Generator, settings: Questions, scratch: Path, seed: int, tick: Tick
 ) -> Iterator[tuple[Kind, _Text]]:
     """The kind that is asked for at each place, and the text that is written; each shard on disk before it is read."""
 
     def make(part: Sequence[int], start: int, file: Path) -> None:
-        asked = [manner.prompt(manner.drawn(seed, place)) for place in part]
-        write_rows(file, _Text, (_Text(*made) for made in write(asked, start, tick)))
+        asked = [Asked(manner.prompt(manner.drawn(seed, place))) for place in part]
+        made = writer.write(asked, decoding, seed, tick, start)
+        write_rows(file, _Text, (_Text(one.text, one.finished) for [one] in made))
 
+    decoding = Decoding(settings.writer.max_new_tokens, settings.writer.temperature)
+    most = settings.amount * settings.writer.tries
     places = iter(range(most))
-    for file in shard_files(range(most), size, scratch, make, tick):
+    for file in shard_files(range(most), settings.shard, scratch, make, tick):
         for text in iterate_rows(file, _Text):
             yield manner.drawn(seed, next(places)), text
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
 from heapq import nsmallest
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,14 @@ from bridge_distill import artifacts
 from bridge_distill.assistant.apprentice import ADAPTER, identity
 from bridge_distill.assistant.questions.manner import Kind, Manner, readable
 from bridge_distill.config import Assistant, Compute, Writer
-from bridge_distill.engine.progress import Tick
 from bridge_distill.engine.rows import count_rows, iterate_rows
 from bridge_distill.errors import UserError
 from bridge_distill.models.adapters import make_adapter, merged
-from bridge_distill.models.generate import Decoding, generate
 from bridge_distill.models.load import cut, load
 from bridge_distill.models.runtime import set_seed
 from bridge_distill.models.train import Example, Training, fine_tune
 from bridge_distill.records import Question
 
-# Prompts, the place of the first among all that are asked, and progress: each text, and whether it was finished.
-WriteFn = Callable[[Sequence[str], int, Tick], Sequence[tuple[str, bool]]]
 _AS_ASSISTANT = ("shrink", "adapter", "batch", "learning_rate", "max_tokens")
 
 
@@ -61,18 +56,6 @@ def tune_writer(
     model.save(folder / artifacts.MODEL)
     left_out = {"unreadable": count_rows(pool) - readables, "beyond_examples": readables - len(lessons)}
     return {"parameters": model.parameters, **left_out, **trained.figures()}
-
-
-def writing_of(settings: Writer, writer: Path, compute: Compute, seed: int) -> WriteFn:
-    """Sample from the tuned writer in folder ``writer``; what is drawn depends on the seed and the place alone."""
-    model = load(str(writer / artifacts.MODEL), compute, "questions.writer")
-    decoding = Decoding(settings.max_new_tokens, settings.temperature)
-
-    def write(asked: Sequence[str], first: int, tick: Tick) -> list[tuple[str, bool]]:
-        made = generate(model, asked, decoding, compute.batch_tokens, seed, tick, first)
-        return [(one.text, one.finished) for [one] in made]
-
-    return write
 
 
 def _lessons(pool: Path, most: int, seed: int) -> tuple[list[Example], int]:
