@@ -110,8 +110,9 @@ def check(run: Run, with_key: bool) -> None:
     if run.assistant is not None:
         check_base(run.assistant.base, "assistant.base")
         assistant.check(run.assistant)
+        assistant.check_filters(run.assistant.improve, "assistant.improve")
     if run.tutor is not None:
-        assistant.check_filters(run.tutor)
+        assistant.check_filters(run.tutor, "tutor")
     for phase in run.student.curriculum:
         student.curriculum_phases.get(phase, "student.curriculum")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 from bridge_distill import templates
@@ -60,6 +61,11 @@ def _ask(form: str, max_words: int, structured: bool) -> str:
         f"Explain briefly how to find the answer, in plain text and at most {max_words} words, so that a small "
         f"model can learn the steps. {end}"
     )
+
+
+def hinted(question: Question, answer: str) -> Question:
+    """The question with its answer given away: every prompt of a local model then holds the hint."""
+    return replace(question, text=f"{question.text}\nHint: the answer is {answer}.")
 
 
 def completion(explanation: str, answer: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from bridge_distill.assistant.contract import Filter, Sample, filters
 from bridge_distill.assistant.quality import quality
-from bridge_distill.config import Tutor
+from bridge_distill.config import Explaining
 from bridge_distill.records import ASSISTANT, Question, Rationale
 from bridge_distill.traces import parse
 
@@ -24,28 +24,30 @@ class _Step:
     refused: Counter[str] = field(default_factory=Counter)
 
 
-def check(settings: Tutor) -> None:
-    """Raise ``UserError`` for a filter's name that none answers to."""
+def check(settings: Explaining, place: str) -> None:
+    """Raise ``UserError`` for a filter's name that none answers to; ``place`` is the section's dotted path."""
     for name in settings.filters:
-        filters.get(name, "tutor.filters")
+        filters.get(name, f"{place}.filters")
 
 
 class Sieve:
     """The filters that ``settings`` names, made once for a pool; ``scratch`` is a folder for what they keep."""
 
-    def __init__(self, settings: Tutor, scratch: Path) -> None:
+    def __init__(self, settings: Explaining, scratch: Path) -> None:
         self._samples = settings.samples
-        members = sorted(((filters.get(name, "tutor.filters"), name) for name in settings.filters), key=_order)
+        members = sorted(((filters.get(name, "filters"), name) for name in settings.filters), key=_order)
         self._steps = [_Step(name, member(settings, scratch)) for member, name in members]
 
-    def sift(self, questions: Iterable[Question], samples: Iterable[Sample]) -> Iterator[Rationale]:
+    def sift(
+        self, questions: Iterable[Question], samples: Iterable[Sample], author: str = ASSISTANT
+    ) -> Iterator[Rationale]:
         """Every sample as a rationale, kept or not, with the first reason that applies; one question in memory.
 
         ``samples`` are those of the first question, then those of the next.
         """
         left = iter(samples)
         for question in questions:
-            yield from self._judged(question, list(islice(left, self._samples)))
+            yield from self._judged(question, list(islice(left, self._samples)), author)
 
     def table(self) -> list[dict[str, Any]]:
         """What each filter saw, refused (by reason) and let through, in order, as plain JSON."""
@@ -65,7 +67,7 @@ class Sieve:
         for step in self._steps:
             step.filter.close()
 
-    def _judged(self, question: Question, made: list[Sample]) -> Iterator[Rationale]:
+    def _judged(self, question: Question, made: list[Sample], author: str) -> Iterator[Rationale]:
         left = made
         reasons: dict[int, str] = {}
         for step in self._steps:
@@ -84,7 +86,7 @@ class Sieve:
             yield Rationale(
                 question.id,
                 sample.sample,
-                ASSISTANT,
+                author,
                 sample.text,
                 sample.answer,
                 reason is None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from bridge_distill import artifacts
 from bridge_distill.answers import read_answer
 from bridge_distill.assistant.contract import Sample
 from bridge_distill.assistant.sieve import Sieve
-from bridge_distill.config import Compute, Levels, Tutor
+from bridge_distill.config import Compute, Explaining, Levels, Tutor
 from bridge_distill.engine.progress import Tick, progress
 from bridge_distill.engine.rows import count_rows, iterate_rows, write_rows
 from bridge_distill.engine.shards import shard_files
@@ -40,7 +40,8 @@ def tutor(
     model = load(str(assistant / artifacts.MODEL), compute, "assistant")
     questions = count_rows(pool)
     with progress("explaining", questions) as tick, closing(Sieve(settings, scratch)) as sieve:
-        written = _written(model, pool, settings, levels, scratch, compute, seed, tick)
+        pool_of = iterate_rows(pool, Question)
+        written = explanations(model, pool_of, settings, levels, scratch, compute, seed, tick)
         write_rows(folder / artifacts.RATIONALES, Rationale, sieve.sift(iterate_rows(pool, Question), written))
     table = sieve.table()
     refused = sum(step["removed"] for step in table)
@@ -52,8 +53,15 @@ def tutor(
     }
 
 
-def _written(
-    model: Model, pool: Path, settings: Tutor, levels: Levels, scratch: Path, compute: Compute, seed: int, tick: Tick
+def explanations(
+    model: Model,
+    questions: Iterable[Question],
+    settings: Explaining,
+    levels: Levels,
+    scratch: Path,
+    compute: Compute,
+    seed: int,
+    tick: Tick,
 ) -> Iterator[Sample]:
     """The samples of every question in order, each shard on disk before it is read."""
 
@@ -63,7 +71,7 @@ def _written(
         rows = [row for pair in zip(part, made, strict=True) for row in _samples(*pair)]
         write_rows(file, Sample, rows)
 
-    for file in shard_files(iterate_rows(pool, Question), settings.shard, scratch, make, tick):
+    for file in shard_files(questions, settings.shard, scratch, make, tick):
         yield from iterate_rows(file, Sample)
 
 
