@@ -47,7 +47,8 @@ def stopping(patience: int) -> Any:
 
     class Stopping(EarlyStoppingCallback):
         def on_train_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:
-            super().on_train_begin(args, state, control, **given)
+            parent: Any = super()
+            parent.on_train_begin(args, state, control, **given)
             self.early_stopping_patience_counter = _unimproved(losses_of(state.log_history, "eval_loss"))
             if state.best_global_step:  # the folder may have been moved since
                 state.best_model_checkpoint = str(Path(args.output_dir) / f"checkpoint-{state.best_global_step}")
