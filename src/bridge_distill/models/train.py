@@ -89,10 +89,11 @@ def fine_tune(
     """
     rows = _rows(model, examples, training)
     held_out = [] if validation is None else _rows(model, validation.examples, training)
-    order = in_order([len(row["input_ids"]) for row in rows], training.steps, training.batch, training.seed)
     trainable = sum(p.numel() for p in model.network.parameters() if p.requires_grad)
     last = _last_complete(checkpoints)
     ended = None if validation is None else stopped_at(last, validation.patience)
+    order = in_order([len(row["input_ids"]) for row in rows], training.steps, training.batch, training.seed)
+    order = order[: (ended or training.steps) * training.batch]
     with progress(label, training.steps) as tick:
         settings = _settings(model, training, checkpoints, ended, validation is not None)
         trainer = _trainer(model, rows, order, held_out, settings)

@@ -81,11 +81,11 @@ def _row(found: dict[str, Any]) -> list[str]:
 
 def _share(found: dict[str, Any] | None) -> str:
     if found is None:
-        return "none known"
+        return "none"
     interval = f"[{words.percent(found['low'])}, {words.percent(found['high'])}]"
     return f"{words.count(found['correct'])} of {words.count(found['n'])} {interval}"
 
 
 def _refused(found: dict[str, Any]) -> str:
     told = "; ".join(f"{words.count(number)} {reason}" for reason, number in found["refused"].items()) or "none"
-    return f"Round {found['round']}: of {words.count(found['written'])} explanations were refused: {told}."
+    return f"Round {found['round']} wrote {words.counted(found['written'], 'explanation')}. Refused: {told}."
