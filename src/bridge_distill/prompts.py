@@ -50,6 +50,11 @@ def conclusion(question: Question, strategy_part: str, steps_part: str) -> str:
     return f"{body(question)}\n{strategy_part}\n{steps_part}\n{end}"
 
 
+def hinted(question: Question, answer: str) -> Question:
+    """The question with its answer given away: every prompt of a local model then holds the hint."""
+    return replace(question, text=f"{question.text}\nHint: the answer is {answer}.")
+
+
 @lru_cache(maxsize=256)
 def _ask(form: str, max_words: int, structured: bool) -> str:
     end = (
@@ -61,11 +66,6 @@ def _ask(form: str, max_words: int, structured: bool) -> str:
         f"Explain briefly how to find the answer, in plain text and at most {max_words} words, so that a small "
         f"model can learn the steps. {end}"
     )
-
-
-def hinted(question: Question, answer: str) -> Question:
-    """The question with its answer given away: every prompt of a local model then holds the hint."""
-    return replace(question, text=f"{question.text}\nHint: the answer is {answer}.")
 
 
 def completion(explanation: str, answer: str) -> str:

@@ -38,16 +38,14 @@ class Sieve:
         members = sorted(((filters.get(name, "filters"), name) for name in settings.filters), key=_order)
         self._steps = [_Step(name, member(settings, scratch)) for member, name in members]
 
-    def sift(
-        self, questions: Iterable[Question], samples: Iterable[Sample], author: str = ASSISTANT
-    ) -> Iterator[Rationale]:
+    def sift(self, questions: Iterable[Question], samples: Iterable[Sample]) -> Iterator[Rationale]:
         """Every sample as a rationale, kept or not, with the first reason that applies; one question in memory.
 
         ``samples`` are those of the first question, then those of the next.
         """
         left = iter(samples)
         for question in questions:
-            yield from self._judged(question, list(islice(left, self._samples)), author)
+            yield from self._judged(question, list(islice(left, self._samples)))
 
     def table(self) -> list[dict[str, Any]]:
         """What each filter saw, refused (by reason) and let through, in order, as plain JSON."""
@@ -67,7 +65,7 @@ class Sieve:
         for step in self._steps:
             step.filter.close()
 
-    def _judged(self, question: Question, made: list[Sample], author: str) -> Iterator[Rationale]:
+    def _judged(self, question: Question, made: list[Sample]) -> Iterator[Rationale]:
         left = made
         reasons: dict[int, str] = {}
         for step in self._steps:
@@ -86,7 +84,7 @@ class Sieve:
             yield Rationale(
                 question.id,
                 sample.sample,
-                author,
+                ASSISTANT,
                 sample.text,
                 sample.answer,
                 reason is None,
