@@ -17,7 +17,7 @@ from typing import Any
 from bridge_distill import artifacts, prompts
 from bridge_distill.answers import is_correct
 from bridge_distill.assistant.sieve import Sieve
-from bridge_distill.assistant.tutor import explained
+from bridge_distill.assistant.tutor import explanations
 from bridge_distill.config import Assistant, Compute
 from bridge_distill.engine.progress import progress
 from bridge_distill.engine.rows import iterate_rows, write_rows
@@ -92,7 +92,7 @@ class _Round:
         chosen, levels = self.settings.improve, self.settings.levels
         total = sum(1 for _ in questions())
         with progress(f"explaining ({author})", total) as tick, closing(Sieve(chosen, scratch)) as sieve:
-            written = explained(model, questions(), chosen, levels, scratch, compute, seed, tick)
+            written = explanations(model, questions(), chosen, levels, scratch, compute, seed, tick)
             rows = sieve.sift(questions(), written)
             for question in questions():
                 made = list(islice(rows, chosen.samples))

@@ -40,7 +40,8 @@ def tutor(
     model = load(str(assistant / artifacts.MODEL), compute, "assistant")
     questions = count_rows(pool)
     with progress("explaining", questions) as tick, closing(Sieve(settings, scratch)) as sieve:
-        written = explained(model, iterate_rows(pool, Question), settings, levels, scratch, compute, seed, tick)
+        pool_of = iterate_rows(pool, Question)
+        written = explanations(model, pool_of, settings, levels, scratch, compute, seed, tick)
         write_rows(folder / artifacts.RATIONALES, Rationale, sieve.sift(iterate_rows(pool, Question), written))
     table = sieve.table()
     refused = sum(step["removed"] for step in table)
@@ -52,7 +53,7 @@ def tutor(
     }
 
 
-def explained(
+def explanations(
     model: Model,
     questions: Iterable[Question],
     settings: Explaining,
