@@ -117,13 +117,24 @@ def test_without_an_amount_nothing_of_a_run_changes(tiny_base: Path, tmp_path: P
     assert [(s.name, s.settings, s.inputs) for s in made[0]] == [(s.name, s.settings, s.inputs) for s in made[1]]
 
 
+def test_noise_is_measured_on_the_assistant_that_has_learnt_the_paid_replies_alone(
+    tiny_base: Path, tmp_path: Path
+) -> None:
+    made = with_questions(tiny_base)
+    made["assistant"]["improve"] = {"rounds": 2}
+    file = read_run(write(tmp_path, made))
+    last = next(stage for stage in stages(file.run, "tiny", file.run.assistant) if stage.name == STAGES[-1])
+    assert last.inputs == ("data", "teach", "questions/write", "assistant", "improve-0/assistant")
+
+
 def test_the_forecast_counts_the_stages_and_their_seconds(tmp_path: Path) -> None:
     bases = {"base": "smollm2-135m"}
     made = tree(tmp_path, assistant=bases, student=bases, arms={})
     plain = forecast(read_run(write(tmp_path, made)))
     found = forecast(read_run(write(tmp_path, made | {"questions": {"amount": 4000}})))
     assert [stage for stage in found["to_do"] if stage not in plain["to_do"]] == STAGES
-    assert found["seconds"] > 2 * plain["seconds"]
+    assert set(found["seconds"]) - set(plain["seconds"]) == set(STAGES)
+    assert all(found["seconds"][stage] > 0 for stage in STAGES)
     assert found["disk_bytes"] > plain["disk_bytes"]
 
 

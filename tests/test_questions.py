@@ -259,7 +259,7 @@ def settled(root: Path, chosen: Questions, tutor: Tutor, votes: Sequence[Sequenc
     root.mkdir(exist_ok=True)
     write_rows(root / "pool.parquet", Question, NEW[: len(votes)])
     made = [sample for question, said in zip(NEW, votes, strict=False) for sample in voted(question, *said)]
-    settle(chosen, panel(chosen, tutor), root / "pool.parquet", made, root, root)
+    settle(panel(chosen, tutor), root / "pool.parquet", made, root, root)
     rows = artifacts.rationales(root)
     assert [(row.question_id, row.sample, row.text) for row in rows] == [
         (s.question_id, s.sample, s.text) for s in made
@@ -268,7 +268,7 @@ def settled(root: Path, chosen: Questions, tutor: Tutor, votes: Sequence[Sequenc
 
 
 def test_a_question_joins_on_agreement_with_its_best_explanation(tmp_path: Path) -> None:
-    chosen = wanted(4, samples=4, agreement=0.75)
+    chosen = wanted(4, samples=4, agreement=0.7)
     votes = [("yes", "yes", "no", "yes"), ("yes", "no", "no", "yes"), (None,) * 4, ("no", "no", "no", None)]
     found = settled(tmp_path, chosen, Tutor(), votes)
     assert [(row.answer, row.agreement, row.reason) for row in found] == [
@@ -297,7 +297,7 @@ def test_agreement_alone_does_not_pass_the_tutors_filters(tmp_path: Path) -> Non
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
 @given(
     votes=st.lists(st.lists(st.sampled_from(["yes", "no", None]), min_size=3, max_size=3), min_size=1, max_size=4),
-    agreement=st.sampled_from([0.51, 2 / 3, 0.9, 1.0]),
+    agreement=st.sampled_from([0.5, 2 / 3, 0.9]),
     filters=st.sampled_from([[], ["finished", "answer"], Tutor().filters]),
 )
 def test_no_kept_explanation_disagrees_with_a_believed_answer(
@@ -308,7 +308,7 @@ def test_no_kept_explanation_disagrees_with_a_believed_answer(
     kept = [row for row in artifacts.rationales(tmp_path) if row.kept]
     assert {row.question_id for row in kept} == {name for name, row in found.items() if row.kept}
     assert all(row.answer == found[row.question_id].answer for row in kept)
-    assert all(row.agreement >= agreement for row in found.values() if row.kept)
+    assert all(row.agreement > agreement for row in found.values() if row.kept)
 
 
 LEGAL = practice.make("legal", 24, 1, 0.0)
@@ -327,8 +327,7 @@ def answered(
     write_rows(root / "asked" / artifacts.QUESTIONS, Question, asked)
     chosen = wanted(9, samples=2, agreement=0.6, temperature=0.2, **set_)
     tutor = Tutor(filters=["finished", "answer"], max_new_tokens=60)
-    folders = {name: root / name for name in ("asked", "assistant")}
-    places = (folders["asked"], folders["assistant"], [root / "teach"], root / "out", root / "scratch")
+    places = [root / name for name in ("asked", "assistant", "assistant", "teach", "out", "scratch")]
     return answer_questions(chosen, tutor, frozen(root, pool, TEST), *places, Compute(), 5)
 
 

@@ -5,9 +5,10 @@ Writer and texts depend on the pool alone, so that arms which buy or learn other
 
 from __future__ import annotations
 
-from bridge_distill import artifacts, rounds
+from bridge_distill import artifacts, improving, rounds
 from bridge_distill.assistant import questions
 from bridge_distill.config import Assistant, Run, Tutor
+from bridge_distill.efforts import TRAINING_SHARE, WRITING_SHARE, Effort
 from bridge_distill.engine.stage import Stage
 from bridge_distill.models.bases import base_digest
 from bridge_distill.models.generator import open_generator
@@ -20,19 +21,15 @@ def stages(run: Run, learner: Assistant, tutor: Tutor) -> list[Stage]:
     return [_tuning(run, learner), _writing(run), _answering(run, learner, tutor)] if run.questions.amount else []
 
 
-def tokens(run: Run, pool: int, prompt: float, reply: float) -> dict[str, tuple[float, float]]:
-    """At the most, how many tokens each stage learns from, and how many it reads or writes.
-
-    ``pool`` counts questions, ``prompt`` and ``reply`` are tokens of one on average.
-    """
-    settings = run.questions
+def work(run: Run, pool: int, effort: Effort) -> dict[str, float]:
+    """Operations of each stage, at the most; ``pool`` counts questions, whose prompts are longer than their texts."""
+    settings, writer = run.questions, run.questions.writer
     if not settings.amount:
         return {}
-    writer, answers = settings.writer, settings.samples * (settings.amount + min(settings.checked, pool))
     return {
-        TUNE: (writer.epochs * min(writer.examples, pool) * prompt, 0),
-        WRITE: (0, settings.amount * writer.tries * prompt),
-        ANSWER: (0, answers * (prompt + reply)),
+        TUNE: 6 * effort.size * writer.epochs * min(writer.examples, pool) * effort.prompt / TRAINING_SHARE,
+        WRITE: 2 * effort.size * settings.amount * writer.tries * effort.prompt / WRITING_SHARE,
+        ANSWER: effort.explained(settings.amount + min(settings.checked, pool), settings.samples),
     }
 
 
@@ -73,24 +70,25 @@ def _writing(run: Run) -> Stage:
 
 
 def _answering(run: Run, learner: Assistant, tutor: Tutor) -> Stage:
-    settings = run.questions
+    """Noise is that of the assistant before it improved itself: what it has not learnt afterwards is what it missed."""
+    settings, checked = run.questions, improving.tuned_names(learner)[0]
     return Stage(
         ANSWER,
         {
             "panel": questions.panel(settings, tutor).identity(),
-            "agreement": settings.agreement,
             "checked": settings.checked,
             "seed": run.seed,
             **rounds.asked_by(learner),
         },
-        ("data", "teach", WRITE, "assistant"),
+        tuple(dict.fromkeys(("data", "teach", WRITE, "assistant", checked))),
         lambda at: questions.answer_questions(
             settings,
             tutor,
             at["data"],
             at[WRITE],
             at["assistant"],
-            [at["teach"]],
+            at[checked],
+            at["teach"],
             at.folder,
             at.scratch,
             run.compute,

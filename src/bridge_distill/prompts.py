@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 from bridge_distill import templates
@@ -47,6 +48,11 @@ def conclusion(question: Question, strategy_part: str, steps_part: str) -> str:
     """The prompt for the answer that follows from strategy and steps (``traces.steps_part``)."""
     end = f"Write the last line: '{MARK} {form_of(question).instruction(question)}'."
     return f"{body(question)}\n{strategy_part}\n{steps_part}\n{end}"
+
+
+def hinted(question: Question, answer: str) -> Question:
+    """The question with its answer given away: every prompt of a local model then holds the hint."""
+    return replace(question, text=f"{question.text}\nHint: the answer is {answer}.")
 
 
 @lru_cache(maxsize=256)

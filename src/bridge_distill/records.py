@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 EXPERT = "expert"
 ASSISTANT = "assistant"
+HINTED = "assistant with a hint"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from bridge_distill.assistant.contract import Filter, Sample, filters
 from bridge_distill.assistant.quality import quality
-from bridge_distill.config import Tutor
+from bridge_distill.config import Explaining
 from bridge_distill.records import ASSISTANT, Question, Rationale
 from bridge_distill.traces import parse
 
@@ -24,18 +24,18 @@ class _Step:
     refused: Counter[str] = field(default_factory=Counter)
 
 
-def check(settings: Tutor) -> None:
-    """Raise ``UserError`` for a filter's name that none answers to."""
+def check(settings: Explaining, place: str) -> None:
+    """Raise ``UserError`` for a filter's name that none answers to; ``place`` is the section's dotted path."""
     for name in settings.filters:
-        filters.get(name, "tutor.filters")
+        filters.get(name, f"{place}.filters")
 
 
 class Sieve:
     """The filters that ``settings`` names, made once for a pool; ``scratch`` is a folder for what they keep."""
 
-    def __init__(self, settings: Tutor, scratch: Path) -> None:
+    def __init__(self, settings: Explaining, scratch: Path) -> None:
         self._samples = settings.samples
-        members = sorted(((filters.get(name, "tutor.filters"), name) for name in settings.filters), key=_order)
+        members = sorted(((filters.get(name, "filters"), name) for name in settings.filters), key=_order)
         self._steps = [_Step(name, member(settings, scratch)) for member, name in members]
 
     def sift(self, questions: Iterable[Question], samples: Iterable[Sample]) -> Iterator[Rationale]:

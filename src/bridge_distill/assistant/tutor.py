@@ -11,7 +11,7 @@ from bridge_distill import artifacts
 from bridge_distill.answers import read_answer
 from bridge_distill.assistant.contract import Sample
 from bridge_distill.assistant.sieve import Sieve
-from bridge_distill.config import Compute, Levels, Tutor
+from bridge_distill.config import Compute, Explaining, Levels, Tutor
 from bridge_distill.engine.progress import Tick, progress
 from bridge_distill.engine.rows import count_rows, iterate_rows, write_rows
 from bridge_distill.engine.shards import shard_files
@@ -55,7 +55,7 @@ def tutor(
 def explanations(
     generator: Generator,
     questions: Iterable[Question],
-    settings: Tutor,
+    settings: Explaining,
     levels: Levels,
     scratch: Path,
     seed: int,

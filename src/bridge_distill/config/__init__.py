@@ -7,6 +7,8 @@ of a fingerprint, so changing it never invalidates a finished stage.
 from __future__ import annotations
 
 from bridge_distill.config.budget import Budget, CapSettings, StudyBudget
+from bridge_distill.config.explaining import Explaining
+from bridge_distill.config.improve import Improve
 from bridge_distill.config.models import Adapter, Assistant, Compute, Evaluate, LevelWeights, Shrink, Student, Tutor
 from bridge_distill.config.pool import Data, Score, Select
 from bridge_distill.config.questions import Questions, Writer
@@ -22,6 +24,8 @@ __all__ = [
     "Compute",
     "Data",
     "Evaluate",
+    "Explaining",
+    "Improve",
     "LevelWeights",
     "Levels",
     "Positive",

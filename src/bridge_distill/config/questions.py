@@ -28,7 +28,7 @@ class Writer(Section):
 class Questions(Section):
     """New questions for the student (docs/questions.md); with ``amount`` 0 there are none.
 
-    One joins where at least the share ``agreement`` of ``samples`` answers say the same, with the ``keep_best``
+    One joins where more than the share ``agreement`` of ``samples`` answers say the same, with the ``keep_best``
     explanations that pass the tutor's filters. ``checked`` questions of the pool say how often such answers are wrong.
     """
 
@@ -36,7 +36,7 @@ class Questions(Section):
     writer: Writer = Writer()
     samples: Annotated[int, Field(ge=2)] = 8
     temperature: Annotated[float, Field(gt=0, le=2)] = 0.7
-    agreement: Annotated[float, Field(gt=0.5, le=1)] = 0.7
+    agreement: Annotated[float, Field(ge=0.5, lt=1)] = 0.7
     keep_best: Positive = 1
     checked: Positive = 200
     shard: Positive = Field(default=64, json_schema_extra=WHERE)

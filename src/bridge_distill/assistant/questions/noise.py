@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from heapq import nsmallest
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 from bridge_distill import artifacts
 from bridge_distill.answers import is_correct
 from bridge_distill.engine.rows import iterate_rows
-from bridge_distill.records import Consensus, Question, Rationale
+from bridge_distill.records import Consensus, Question
 from bridge_distill.statistics import interval
 
 NO_GOLD = "no question of the pool has a gold answer"
@@ -22,20 +22,15 @@ NONE_CONFIDENT = "no answer to a question with gold was confident"
 
 @dataclass(frozen=True)
 class Checks:
-    """Questions with gold that the assistant was not tuned on, drawn from ``golds`` questions that have gold."""
+    """Questions with gold and no paid rationale, drawn from ``golds`` questions that have gold."""
 
     questions: list[Question]
     golds: int
 
 
-def checks(data: Path, learnt: Sequence[Path], most: int, seed: int) -> Checks:
+def checks(data: Path, teach: Path, most: int, seed: int) -> Checks:
     """At most ``most`` such questions of the pool, drawn by the seed, in the pool's order."""
-    known = {
-        row.question_id
-        for folder in learnt
-        for row in iterate_rows(folder / artifacts.RATIONALES, Rationale)
-        if row.kept
-    }
+    known = {row.question_id for row in artifacts.rationales(teach) if row.kept}
     golds, draw = 0, random.Random(seed)
 
     def placed() -> Iterator[tuple[float, int, Question]]:
