@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import subprocess
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,11 @@ def test_the_report_says_what_became_of_them_and_how_often_labels_are_wrong(fini
     assert found["answers"]["noise"] == figures(run, "questions/answer")["noise"]
     wrote = [row for row in page.rows if row[:1] == ["Texts that the writer wrote"]]
     assert wrote[0][1:4] == [str(found["written"]), str(found["written"] - found["kept"]), str(found["kept"])]
+    told = next(row for row in page.rows if row[:1] == ["Explanations of them"])
+    reasons = Counter(row.reason for row in artifacts.rationales(run / "questions/answer"))
+    kept = reasons.pop("kept")
+    assert told[1:4] == [str(kept + reasons.total()), str(reasons.total()), str(kept)]
+    assert set(told[4].split("; ")) == {f"{number} {reason}" for reason, number in reasons.items()} or not reasons
     assert len(wrote) == 2, "the arm that chose by chance has its own assistant, and so its own answers"
     assert "Arm “chance”" in page.text
     assert "is not known" in page.text or "of those answers were wrong" in page.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from bridge_distill.report import words
@@ -33,7 +34,17 @@ def _rows(found: dict[str, Any]) -> list[dict[str, Any]]:
     if "answers" in found:
         answers = found["answers"]
         rows.append(_row("New questions answered", answers["asked"], answers["joined"], answers["refused"]))
+        rows.append(_row("Explanations of them", answers["written"], answers["kept"], _unkept(answers)))
     return rows
+
+
+def _unkept(answers: dict[str, Any]) -> dict[str, int]:
+    """Why explanations were not kept: what the first filter never saw had no agreement."""
+    filters = answers["filters"]
+    reasons = Counter({"no agreement": answers["written"] - filters[0]["in"]})
+    for step in filters:
+        reasons.update(step["reasons"])
+    return {reason: number for reason, number in reasons.most_common() if number}
 
 
 def _row(step: str, came: int, left: int, refused: dict[str, int]) -> dict[str, Any]:
