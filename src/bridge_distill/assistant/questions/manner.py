@@ -6,7 +6,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 import numpy as np
 
@@ -63,11 +62,11 @@ class Manner:
     def __init__(self, kinds: Iterable[Kind]) -> None:
         counts = Counter(kinds)
         self._kinds: Sequence[Kind] = list(counts)
-        self._ends = list(accumulate(counts.values()))
+        self._ends = np.cumsum([0, *counts.values()])[1:]
         self._alone = len({(kind.form, kind.listed) for kind in counts}) < 2
 
     def __len__(self) -> int:
-        return self._ends[-1] if self._ends else 0
+        return int(self._ends[-1]) if len(self._ends) else 0
 
     def prompt(self, kind: Kind) -> str:
         """How a question of a kind is asked for; the form is named where the pool has several."""
