@@ -70,7 +70,8 @@ class Manner:
 
     def prompt(self, kind: Kind) -> str:
         """How a question of a kind is asked for; the form is named where the pool has several."""
-        return prompts.new_question(kind.domain, None if self._alone else kind.form)
+        form = f"{kind.form} out of choices" if kind.listed else kind.form
+        return prompts.new_question(kind.domain, None if self._alone else form)
 
     def drawn(self, seed: int, place: int) -> Kind:
         """The kind of the text written at a place: as often as it stands in the pool."""
