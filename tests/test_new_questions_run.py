@@ -140,7 +140,7 @@ def test_the_forecast_counts_the_stages_and_their_seconds(tmp_path: Path) -> Non
     found = forecast(read_run(write(tmp_path, made | {"questions": {"amount": 4000}})))
     assert [stage for stage in found["to_do"] if stage not in plain["to_do"]] == STAGES
     assert set(found["stage_seconds"]) - set(plain["stage_seconds"]) == set(STAGES)
-    assert all(found["seconds"][stage] > 0 for stage in STAGES)
+    assert all(found["stage_seconds"][stage] > 0 for stage in STAGES)
     assert found["disk_bytes"] > plain["disk_bytes"]
 
 
