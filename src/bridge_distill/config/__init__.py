@@ -7,6 +7,7 @@ of a fingerprint, so changing it never invalidates a finished stage.
 from __future__ import annotations
 
 from bridge_distill.config.budget import Budget, CapSettings, StudyBudget
+from bridge_distill.config.guide import Guide, Vote
 from bridge_distill.config.models import Adapter, Assistant, Compute, Evaluate, LevelWeights, Shrink, Student, Tutor
 from bridge_distill.config.pool import Data, Score, Select
 from bridge_distill.config.run import Run
@@ -21,6 +22,7 @@ __all__ = [
     "Compute",
     "Data",
     "Evaluate",
+    "Guide",
     "LevelWeights",
     "Levels",
     "Positive",
@@ -37,4 +39,5 @@ __all__ = [
     "Teacher",
     "Tutor",
     "VariableName",
+    "Vote",
 ]

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from bridge_distill.config.types import Levels, Positive, Rate, Share
+from bridge_distill.config.guide import Guide
+from bridge_distill.config.types import Levels, Positive, Rate, RunName, Share
 from bridge_distill.section import LATER, WHERE, Section
 
 
@@ -70,7 +71,7 @@ class Tutor(Section):
     """What the assistant explains, and which explanations are kept for the student (docs/tutor.md).
 
     ``max_words``, ``max_alike`` and ``keep_best`` are what the filters ``length``, ``near_duplicates`` and ``best``
-    hold to.
+    hold to. ``guide`` guides every sample while it is written (docs/guidance.md).
     """
 
     samples: Positive = 1
@@ -80,6 +81,7 @@ class Tutor(Section):
     max_words: Positive = 150
     max_alike: Share = 0.8
     keep_best: Positive | None = None
+    guide: Guide | None = Field(default=None, json_schema_extra=LATER)
     shard: Positive = Field(default=64, json_schema_extra=WHERE)
 
     @model_validator(mode="after")
@@ -92,6 +94,8 @@ class Tutor(Section):
             raise ValueError("keep_best and the filter best go together: set both, or neither")
         if len(set(self.filters)) < len(self.filters):
             raise ValueError("filters names a filter twice")
+        if self.guide is not None and self.guide.vote is not None:
+            raise ValueError("guide.vote picks one answer, but the tutor keeps explanations: set samples instead")
         return self
 
 
@@ -118,7 +122,10 @@ class Student(Section):
 
 
 class Evaluate(Section):
-    """Which models answer the test questions, greedily."""
+    """Which models answer the test questions, greedily or under a ``guide`` that holds for all of them.
+
+    Each of ``guides``, by name, is tested on the ``guided`` model beside that (docs/guidance.md).
+    """
 
     models: Annotated[list[Literal["base", "assistant", "student"]], Field(min_length=1)] = [
         "base",
@@ -126,7 +133,16 @@ class Evaluate(Section):
         "student",
     ]
     max_new_tokens: Positive = 160
+    guide: Guide | None = Field(default=None, json_schema_extra=LATER)
+    guides: dict[RunName, Guide] = Field(default={}, json_schema_extra=LATER)
+    guided: Literal["base", "assistant", "student"] = Field(default="student", json_schema_extra=LATER)
     shard: Positive = Field(default=64, json_schema_extra=WHERE)
+
+    @model_validator(mode="after")
+    def _guided_is_tested(self) -> Evaluate:
+        if self.guides and self.guided not in self.models:
+            raise ValueError(f"guides are compared with the plain answers of {self.guided!r}: add it to models")
+        return self
 
 
 class Compute(Section):
