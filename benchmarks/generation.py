@@ -26,7 +26,8 @@ from bridge_distill.assistant import tutor
 from bridge_distill.config import Compute, Shrink, Tutor
 from bridge_distill.engine.rows import write_rows
 from bridge_distill.engine.stage import peak_memory
-from bridge_distill.models.generate import Decoding, generate
+from bridge_distill.models.engines.transformers import Transformers
+from bridge_distill.models.generator import Asked, Decoding
 from bridge_distill.models.load import Model, cut, load
 from bridge_distill.models.runtime import gemm_rate
 from bridge_distill.records import Question
@@ -45,7 +46,7 @@ def ours(model: Model, asked: list[str], tokens: int) -> tuple[float, list[int]]
     """Seconds, and the number of tokens written for each prompt."""
     longest = max(len(model.prompt_ids(prompt)) for prompt in asked) + tokens
     started = time.perf_counter()
-    written = generate(model, asked, Decoding(tokens), BATCH * longest, 0)
+    written = Transformers(model, BATCH * longest).write([Asked(prompt) for prompt in asked], Decoding(tokens), 0)
     return time.perf_counter() - started, [samples[0].tokens for samples in written]
 
 
@@ -63,7 +64,7 @@ def peer(model: Model, asked: list[str], tokens: int) -> float:
 
 def speed(model: Model, asked: list[str], tokens: int) -> dict[str, Any]:
     """Seconds of both, and their ratios."""
-    generate(model, asked[:2], Decoding(2), 1024, 0)
+    ours(model, asked[:2], 2)
     seconds, written = ours(model, asked, tokens)
     other = peer(model, asked, tokens)
     read = sum(len(model.prompt_ids(prompt)) for prompt in asked)

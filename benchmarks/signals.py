@@ -19,10 +19,12 @@ import torch
 from bridge_distill import practice, prompts
 from bridge_distill.answers import MARK
 from bridge_distill.config import Compute, Shrink
-from bridge_distill.models.generate import Decoding, batches, write
+from bridge_distill.models.batches import batches
+from bridge_distill.models.generator import Decoding
 from bridge_distill.models.load import Model, cut, load
 from bridge_distill.models.reading import read
 from bridge_distill.models.runtime import set_seed
+from bridge_distill.models.writing import write
 
 BATCH_TOKENS, TOKENS = 8192, 12
 

@@ -9,8 +9,9 @@ import pytest
 
 from bridge_distill.config import Compute, Shrink
 from bridge_distill.models.bases import EMBEDDED, cache_folder, find_base
-from bridge_distill.models.generate import Decoding, generate
+from bridge_distill.models.generator import Decoding
 from bridge_distill.models.load import cut, load
+from scribe import write_after
 
 TEXT = "What is the capital of France?"
 
@@ -23,10 +24,10 @@ def test_an_embedded_base_is_converted_once_and_survives_trimming(name: str) -> 
     assert whole.parameters == EMBEDDED[name].parameters
     assert "quantization_config" not in json.loads((folder / "config.json").read_text())
     written = (folder / "model.safetensors").stat().st_mtime_ns
-    said = generate(whole, [TEXT], Decoding(8), 4096, 0)[0][0].text
+    said = write_after(whole, [TEXT], Decoding(8))[0][0].text
     assert "Paris" in said
     small = cut(load(name, Compute(), "base"), Shrink(vocabulary="task"), [TEXT, said], "shrink")
     assert small.parameters < whole.parameters * 0.85
-    assert generate(small, [TEXT], Decoding(8), 4096, 0)[0][0].text == said
+    assert write_after(small, [TEXT], Decoding(8))[0][0].text == said
     assert (folder / "model.safetensors").stat().st_mtime_ns == written
     assert not list(folder.parent.glob("*.partial"))

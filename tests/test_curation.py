@@ -26,6 +26,7 @@ from bridge_distill.curation.gates.repetition import repeated_share
 from bridge_distill.curation.vectors import lexical
 from bridge_distill.data import read_questions
 from bridge_distill.errors import UserError
+from bridge_distill.models.engines.transformers import Transformers
 from bridge_distill.records import Question
 
 STEPS = "The average is the sum over the number of years, which is what the table gives for this company."
@@ -286,15 +287,13 @@ def test_models_remove_what_they_solve_and_are_asked_once(
     pool: Path, tmp_path: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
-    from bridge_distill.curation import failure
+    real: Callable[..., Any] = Transformers.write
 
-    real: Callable[..., Any] = failure.generate
-
-    def counting(model: Any, prompts: Any, *rest: Any) -> Any:
+    def counting(generator: Any, prompts: Any, *rest: Any) -> Any:
         asked.append(len(prompts))
-        return real(model, prompts, *rest)
+        return real(generator, prompts, *rest)
 
-    monkeypatch.setattr(failure, "generate", counting)
+    monkeypatch.setattr(Transformers, "write", counting)
     given = {"models": [str(tiny_base)], "max_new_tokens": 60}
     figures = curate(settings(tmp_path, **given))
     step = next(row for row in figures["funnel"] if row["gate"] == "difficulty")

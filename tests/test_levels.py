@@ -22,7 +22,8 @@ from bridge_distill.engine.rows import write_rows
 from bridge_distill.errors import UserError
 from bridge_distill.evaluation import grade
 from bridge_distill.kinds import kinds
-from bridge_distill.models.generate import Decoding
+from bridge_distill.models.engines.transformers import Transformers
+from bridge_distill.models.generator import Decoding
 from bridge_distill.models.levels import explain
 from bridge_distill.models.load import load
 from bridge_distill.models.train import Training, fine_tune
@@ -175,10 +176,11 @@ def test_a_model_that_learnt_tasks_is_asked_level_by_level(tiny_base: Path, tmp_
     [tasks] = phases(settings("tasks"), {"q": question}, [row])
     fine_tune(model, tasks.examples, Training(100, 3, 1e-2, 500, 1000, 0), tmp_path / "c", "t")
     ticks: list[int] = []
-    [samples] = explain(model, [question], "tasks", Decoding(90, samples=2), 4000, 0, ticks.append)
+    generator = Transformers(model, 4000)
+    [samples] = explain(generator, [question], "tasks", Decoding(90, samples=2), 0, ticks.append)
     assert [(made.text, made.finished) for made in samples] == [(row.text, True)] * 2
     assert sum(ticks) == 1
-    [[short]] = explain(model, [question], "tasks", Decoding(samples[0].tokens - 1), 4000, 0)
+    [[short]] = explain(generator, [question], "tasks", Decoding(samples[0].tokens - 1), 0)
     assert not short.finished
 
     model.save(tmp_path / "assistant/model")

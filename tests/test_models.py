@@ -15,10 +15,12 @@ from bridge_distill import practice, prompts
 from bridge_distill.config import Compute, Shrink
 from bridge_distill.errors import UserError
 from bridge_distill.models.bases import base_digest
-from bridge_distill.models.generate import Decoding, batches, generate
+from bridge_distill.models.batches import batches
+from bridge_distill.models.generator import Decoding
 from bridge_distill.models.load import Model, cut, load
 from bridge_distill.models.runtime import set_seed
 from bridge_distill.models.train import Example, Training, fine_tune
+from scribe import write_after
 
 QUESTIONS = practice.make("legal", 24, 3, 0.0)
 PROMPTS = [prompts.local(question) for question in QUESTIONS]
@@ -123,14 +125,14 @@ def test_padding_never_equals_the_end_token(tiny: Model, tiny_base: Path, tmp_pa
 
 def test_generation_is_in_the_order_of_the_prompts_and_the_same_in_any_batch(tiny: Model) -> None:
     decoding = Decoding(8)
-    together = generate(tiny, PROMPTS, decoding, 100_000, 0)
-    alone = [generate(tiny, [prompt], decoding, 1, 0)[0] for prompt in PROMPTS]
+    together = write_after(tiny, PROMPTS, decoding)
+    alone = [write_after(tiny, [prompt], decoding, 1)[0] for prompt in PROMPTS]
     assert [rows[0].text for rows in together] == [rows[0].text for rows in alone]
     assert all(rows[0].tokens <= 8 for rows in together)
 
 
 def test_log_probability_and_entropy_are_those_of_the_model(tiny: Model) -> None:
-    written = generate(tiny, PROMPTS[:1], Decoding(1), 1000, 0)[0][0]
+    written = write_after(tiny, PROMPTS[:1], Decoding(1, entropies=True))[0][0]
     logs = tiny.network(torch.tensor([tiny.prompt_ids(PROMPTS[0])])).logits[0, -1].detach().log_softmax(-1)
     assert written.log_probability == pytest.approx(float(logs.max()), abs=1e-4)
     assert written.entropy == pytest.approx(float(-(logs.exp() * logs).sum()), abs=1e-4)
@@ -140,7 +142,7 @@ def test_sampling_repeats_with_its_seed_only(tiny: Model) -> None:
     decoding = Decoding(6, temperature=1.0, samples=3)
 
     def texts(seed: int) -> list[list[str]]:
-        return [[s.text for s in rows] for rows in generate(tiny, PROMPTS[:4], decoding, 4000, seed)]
+        return [[s.text for s in rows] for rows in write_after(tiny, PROMPTS[:4], decoding, 4000, seed)]
 
     assert texts(1) == texts(1)
     assert texts(1) != texts(2)
@@ -213,7 +215,7 @@ def test_a_half_written_checkpoint_is_not_resumed_from(tiny_base: Path, tmp_path
 def test_a_student_learns_to_stop(tiny_base: Path, tmp_path: Path) -> None:
     model = load(str(tiny_base), Compute(), "base")
     fine_tune(model, [Example("Say hi.", "hi")] * 4, Training(60, 4, 1e-2, 100, 1000, 0), tmp_path, "t")
-    written = generate(model, ["Say hi."], Decoding(20), 1000, 0)[0][0]
+    written = write_after(model, ["Say hi."], Decoding(20))[0][0]
     assert (written.text, written.finished) == ("hi", True)
 
 
@@ -229,7 +231,7 @@ def test_examples_that_are_too_long_are_left_out_and_counted(tiny_base: Path, tm
 def test_greedy_texts_are_those_of_transformers_whatever_ends_first(tiny: Model) -> None:
     asked = [prompt[: 7 * at + 3] for at, prompt in enumerate(PROMPTS)]
     tiny.network.generation_config.eos_token_id = [tiny.tokenizer.eos_token_id, *tiny.tokenizer("e.")["input_ids"]]
-    ours = [rows[0] for rows in generate(tiny, asked, Decoding(60), 100_000, 0)]
+    ours = [rows[0] for rows in write_after(tiny, asked, Decoding(60))]
     assert len({written.tokens for written in ours}) > 3
     for prompt, written in zip(asked, ours, strict=True):
         ids = torch.tensor([tiny.prompt_ids(prompt)])
@@ -246,7 +248,7 @@ def test_rows_that_have_ended_leave_the_batch(tiny: Model) -> None:
     watch = tiny.network.register_forward_pre_hook(
         lambda module, args, kwargs: rows.append(len(kwargs["input_ids"])), with_kwargs=True
     )
-    written = [part[0] for part in generate(tiny, PROMPTS, Decoding(60, temperature=1.0), 100_000, 0)]
+    written = [part[0] for part in write_after(tiny, PROMPTS, Decoding(60, temperature=1.0))]
     watch.remove()
     assert (rows[0], len(rows)) == (len(PROMPTS), max(text.tokens + text.finished for text in written))
     needed = sum(text.tokens + text.finished for text in written)
@@ -258,7 +260,7 @@ def test_a_sample_is_the_same_in_any_batch_and_any_part_of_the_list(tiny: Model)
     decoding = Decoding(8, temperature=1.0, samples=2)
 
     def texts(prompts: list[str], batch_tokens: int, first: int = 0) -> list[list[str]]:
-        return [[s.text for s in rows] for rows in generate(tiny, prompts, decoding, batch_tokens, 1, first=first)]
+        return [[s.text for s in rows] for rows in write_after(tiny, prompts, decoding, batch_tokens, 1, first)]
 
     whole = texts(PROMPTS, 100_000)
     assert texts(PROMPTS, 1) == whole
@@ -270,7 +272,7 @@ def test_tokens_are_drawn_as_often_as_the_model_says(tiny: Model) -> None:
 
     ids = torch.tensor([tiny.prompt_ids(PROMPTS[0])]).repeat(2000, 1)[:, :12]
     draws = torch.linspace(0, 1, 2001)[:2000, None]
-    drawn = decode(tiny, ids, torch.ones_like(ids), None, draws, 2.0).tokens[:, 0]
+    drawn = decode(tiny, ids, torch.ones_like(ids), None, draws, Decoding(1, 2.0)).tokens[:, 0]
     with torch.inference_mode():
         shares = (tiny.network(ids[:1]).logits[0, -1] / 2).softmax(-1)
     counted = torch.bincount(drawn, minlength=len(shares)) / 2000

@@ -20,14 +20,16 @@ from bridge_distill.engine.columns import join_arrays
 from bridge_distill.engine.rows import write_rows
 from bridge_distill.engine.shards import shard_files
 from bridge_distill.errors import UserError
-from bridge_distill.models.generate import Decoding, generate, write
+from bridge_distill.models.generator import Decoding
 from bridge_distill.models.load import Model, load
 from bridge_distill.models.reading import Reading, read
 from bridge_distill.models.runtime import set_seed
+from bridge_distill.models.writing import write
 from bridge_distill.records import Question
 from bridge_distill.selection import score
 from bridge_distill.selection.difficulty import difficulty
 from bridge_distill.selection.measure import signals
+from scribe import write_after
 
 OPEN = practice.make("financial", 6, 3, 0.0)
 CLOSED = practice.make("legal", 18, 3, 0.0)
@@ -72,12 +74,13 @@ def test_loss_after_a_reading_is_that_of_a_plain_pass(tiny: Model, reading: Read
 
 @pytest.mark.parametrize("tail", [True, False])
 def test_writing_after_a_reading_is_writing_after_the_prompt(tiny: Model, reading: Reading, tail: bool) -> None:
-    alone = generate(tiny, HEADS[14:20], Decoding(6, prefix=MARK if tail else ""), 4000, 0)
+    decoding = Decoding(6, entropies=True)
+    alone = write_after(tiny, HEADS[14:20], decoding, 4000, begun=MARK if tail else "")
     for written in (
-        write(reading, range(6), Decoding(6), tail),
-        write(replace(reading, cache=None), range(6), Decoding(6), tail),
+        write(reading, range(6), decoding, tail),
+        write(replace(reading, cache=None), range(6), decoding, tail),
     ):
-        assert [rows[0].text for rows in written] == [rows[0].text for rows in alone]
+        assert [rows[0].text for rows in written] == [rows[0].text.strip() for rows in alone]
         for one, other in zip(written, alone, strict=True):
             assert one[0].log_probability == pytest.approx(other[0].log_probability, abs=1e-4)
             assert one[0].top_entropy >= one[0].entropy >= 0

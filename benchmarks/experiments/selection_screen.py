@@ -25,7 +25,7 @@ import numpy as np
 
 from bridge_distill import prompts
 from bridge_distill.config import Compute, Shrink
-from bridge_distill.models.generate import batches
+from bridge_distill.models.batches import batches
 from bridge_distill.models.load import cut, load
 from bridge_distill.selection.contract import selectors
 from cells import Cell, cells, compute, table

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bridge_distill import artifacts, data, practice, prompts, selection
 from bridge_distill.config import Compute, Data, Score
-from bridge_distill.models.generate import batches
+from bridge_distill.models.batches import batches
 from bridge_distill.models.load import load
 from bridge_distill.models.reading import read
 from bridge_distill.records import Question

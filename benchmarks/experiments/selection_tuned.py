@@ -25,7 +25,8 @@ from bridge_distill import prompts
 from bridge_distill.answers import is_correct, read_answer
 from bridge_distill.config import Assistant, Compute
 from bridge_distill.models.adapters import make_adapter, merged
-from bridge_distill.models.generate import Decoding, generate
+from bridge_distill.models.engines.transformers import Transformers
+from bridge_distill.models.generator import Asked, Decoding
 from bridge_distill.models.load import Model, cut, load
 from bridge_distill.models.runtime import set_seed
 from bridge_distill.models.train import Example, Trained, Training, fine_tune
@@ -54,7 +55,7 @@ def tune(material: Material, rows: Sequence[int], seed: int, lesson: Lesson, lab
     examples = [Example(prompts.local(questions[row]), rationale(questions[row])) for row in rows]
     set_seed(seed)
     model = load(BASE, Compute(), "assistant")
-    asked = [prompts.local(question) for question in questions]
+    asked = [Asked(prompts.local(question)) for question in questions]
     cut(model, settings.shrink, [*asked, *(example.completion for example in examples)], "assistant.shrink")
     model.network = make_adapter(settings.adapter, "assistant.adapter")(model, examples)
     steps = max(1, round(settings.epochs * len(examples) / settings.batch))
@@ -67,8 +68,8 @@ def tested(model: Model, material: Material, lesson: Lesson) -> list[float]:
     """1 for each of the first development questions that the tuned assistant answers right, 0 for the others."""
     model.network = merged(model.network)
     questions = [material.questions[int(row)] for row in material.split[0][: lesson.tested]]
-    asked = [prompts.local(question) for question in questions]
-    written = generate(model, asked, Decoding(lesson.tokens), Compute().batch_tokens, 0, lambda done=1: None)
+    asked = [Asked(prompts.local(question)) for question in questions]
+    written = Transformers(model, Compute().batch_tokens).write(asked, Decoding(lesson.tokens), 0)
     pairs = zip(questions, written, strict=True)
     return [float(is_correct(read_answer(told[0].text, question), question)) for question, told in pairs]
 

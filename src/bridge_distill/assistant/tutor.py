@@ -15,9 +15,8 @@ from bridge_distill.config import Compute, Levels, Tutor
 from bridge_distill.engine.progress import Tick, progress
 from bridge_distill.engine.rows import count_rows, iterate_rows, write_rows
 from bridge_distill.engine.shards import shard_files
-from bridge_distill.models.generate import Decoding, Generation
+from bridge_distill.models.generator import Decoding, Generation, Generator, open_generator
 from bridge_distill.models.levels import explain
-from bridge_distill.models.load import Model, load
 from bridge_distill.records import Question, Rationale
 
 
@@ -37,10 +36,10 @@ def tutor(
     way. Neither questions nor explanations are ever all in memory.
     """
     pool = data / artifacts.TRAIN
-    model = load(str(assistant / artifacts.MODEL), compute, "assistant")
+    generator = open_generator(str(assistant / artifacts.MODEL), compute, "assistant")
     questions = count_rows(pool)
     with progress("explaining", questions) as tick, closing(Sieve(settings, scratch)) as sieve:
-        written = _written(model, pool, settings, levels, scratch, compute, seed, tick)
+        written = _written(generator, pool, settings, levels, scratch, seed, tick)
         write_rows(folder / artifacts.RATIONALES, Rationale, sieve.sift(iterate_rows(pool, Question), written))
     table = sieve.table()
     refused = sum(step["removed"] for step in table)
@@ -53,13 +52,13 @@ def tutor(
 
 
 def _written(
-    model: Model, pool: Path, settings: Tutor, levels: Levels, scratch: Path, compute: Compute, seed: int, tick: Tick
+    generator: Generator, pool: Path, settings: Tutor, levels: Levels, scratch: Path, seed: int, tick: Tick
 ) -> Iterator[Sample]:
     """The samples of every question in order, each shard on disk before it is read."""
 
     def make(part: Sequence[Question], start: int, file: Path) -> None:
         decoding = Decoding(settings.max_new_tokens, settings.temperature, settings.samples)
-        made = explain(model, part, levels, decoding, compute.batch_tokens, seed, tick, start)
+        made = explain(generator, part, levels, decoding, seed, tick, start)
         rows = [row for pair in zip(part, made, strict=True) for row in _samples(*pair)]
         write_rows(file, Sample, rows)
 

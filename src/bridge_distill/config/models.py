@@ -151,3 +151,5 @@ class Compute(Section):
     device: str = "auto"
     threads: Positive | None = None
     batch_tokens: Positive = 8192
+    engine: str = "transformers"
+    engine_url: str | None = None

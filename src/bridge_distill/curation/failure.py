@@ -20,8 +20,7 @@ from bridge_distill.engine.fingerprint import fingerprint
 from bridge_distill.engine.progress import progress
 from bridge_distill.engine.rows import read_rows, write_rows
 from bridge_distill.models.bases import base_digest
-from bridge_distill.models.generate import Decoding, generate
-from bridge_distill.models.load import load
+from bridge_distill.models.generator import Asked, Decoding, open_generator
 from bridge_distill.records import Question
 
 SHARD = 64
@@ -55,14 +54,13 @@ def solved(model: str, questions: Sequence[Question], max_new_tokens: int, folde
 def _attempts(model: str, missing: list[tuple[str, Question]], max_new_tokens: int, kept: Path) -> Iterator[Attempt]:
     if not missing:
         return
-    compute = Compute()
-    loaded, decoding = load(model, compute, "--model"), Decoding(max_new_tokens)
+    generator, decoding = open_generator(model, Compute(), "--model"), Decoding(max_new_tokens)
     files = (kept / f"{number:06d}.parquet" for number in count(len([*kept.glob("*.parquet")])))
     with progress(f"{model} attempts", len(missing)) as tick:
         for start in range(0, len(missing), SHARD):
             part = missing[start : start + SHARD]
-            asked = [prompts.local(question) for _, question in part]
-            written = generate(loaded, asked, decoding, compute.batch_tokens, 0, tick)
+            asked = [Asked(prompts.local(question)) for _, question in part]
+            written = generator.write(asked, decoding, 0, tick)
             rows = [
                 Attempt(key, read_answer(samples[0].text, question), samples[0].finished)
                 for (key, question), samples in zip(part, written, strict=True)

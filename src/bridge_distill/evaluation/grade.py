@@ -12,9 +12,8 @@ from bridge_distill.config import Compute, Evaluate, Levels
 from bridge_distill.engine.progress import progress
 from bridge_distill.engine.rows import write_rows
 from bridge_distill.engine.shards import in_shards
-from bridge_distill.models.generate import Decoding, Generation
+from bridge_distill.models.generator import Decoding, Generation, open_generator
 from bridge_distill.models.levels import explain
-from bridge_distill.models.load import load
 from bridge_distill.records import Question, Verdict
 
 
@@ -32,12 +31,12 @@ def grade(
 
     ``levels`` says how the model was taught, and so how it is asked.
     """
-    loaded = load(model, compute, f"evaluate.models ({name})")
+    generator = open_generator(model, compute, f"evaluate.models ({name})")
     with progress(f"testing the {name}", len(questions)) as tick:
 
         def answer(part: Sequence[Question], start: int) -> list[Verdict]:
             decoding = Decoding(settings.max_new_tokens)
-            written = explain(loaded, part, levels, decoding, compute.batch_tokens, 0, tick)
+            written = explain(generator, part, levels, decoding, 0, tick)
             return [_verdict(name, question, samples[0]) for question, samples in zip(part, written, strict=True)]
 
         verdicts = in_shards(questions, settings.shard, scratch, Verdict, answer, tick)

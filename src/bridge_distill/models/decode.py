@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bridge_distill.models.generator import Decoding
 from bridge_distill.models.load import Model
 from bridge_distill.models.reading import plain
 
@@ -15,26 +17,28 @@ _ENDED = 0.25
 
 @dataclass(frozen=True)
 class Written:
-    """Tokens, log-probabilities of each and entropies (nats) of the distributions before each draw, (rows, steps).
+    """How many tokens each row drew, its end token counted; those tokens, (rows, steps), and of each its
+    log-probability and the entropy (nats; None where not asked for) of the distribution before its draw.
 
-    What stands after a row's end token means nothing.
+    What stands after a row's last token means nothing.
     """
 
+    drawn: Any
     tokens: Any
     log_probabilities: Any
     entropies: Any
 
 
-def decode(model: Model, ids: Any, mask: Any, cache: Any, draws: Any, temperature: float) -> Written:
+def decode(model: Model, ids: Any, mask: Any, cache: Any, draws: Any, decoding: Decoding) -> Written:
     """Go on after left-padded ``ids`` (rows, width); ``cache`` knows all but their last token, or is None.
 
-    ``draws`` (rows, limit) are numbers in [0, 1), of which each row uses one a token, and none where
-    ``temperature`` is 0: what a row says does not depend on the rows beside it, but for rounding.
+    ``draws`` (rows, limit) are numbers in [0, 1), of which each row uses one a token, and none where the
+    temperature is 0: what a row says does not depend on the rows beside it, but for rounding.
     """
     import torch
 
     rows, limit = draws.shape
-    found = Written(torch.zeros(rows, limit, dtype=torch.long), torch.zeros(rows, limit), torch.zeros(rows, limit))
+    found = _nothing(rows, limit, decoding.entropies)
     ends = torch.tensor(end_tokens(model), device=ids.device)
     here = torch.arange(rows)  # the row that each row of the batch is
     unseen = ids if cache is None else ids[:, -1:]
@@ -42,12 +46,12 @@ def decode(model: Model, ids: Any, mask: Any, cache: Any, draws: Any, temperatur
     with torch.inference_mode():
         for step in range(limit):
             logits, cache = _next(model, unseen, mask, cache)
-            logs = logits.log_softmax(-1)
-            drawn = _draw(logits, temperature, draws[here, step])
-            found.tokens[here, step] = drawn.cpu()
-            found.log_probabilities[here, step] = logs.gather(1, drawn[:, None]).squeeze(1).cpu()
-            found.entropies[here, step] = -(logs.exp() * logs).sum(-1).cpu()
+            drawn = _draw(logits, decoding.temperature, draws[here, step])
+            _note(found, here, step, logits, drawn)
+            found.drawn[here[running.cpu()]] = step + 1
             running &= ~torch.isin(drawn, ends)
+            if decoding.stop:
+                running &= ~_stopped(model.tokenizer, found.tokens[here, : step + 1], decoding.stop).to(running.device)
             left = int(running.sum())
             if not left:
                 break
@@ -62,6 +66,33 @@ def end_tokens(model: Model) -> list[int]:
     """The tokens that end a text."""
     ends = model.network.generation_config.eos_token_id
     return list(ends) if isinstance(ends, list) else [ends]
+
+
+def _nothing(rows: int, limit: int, entropies: bool) -> Written:
+    import torch
+
+    drawn, tokens = torch.zeros(rows, dtype=torch.long), torch.zeros(rows, limit, dtype=torch.long)
+    return Written(drawn, tokens, torch.zeros(rows, limit), torch.zeros(rows, limit) if entropies else None)
+
+
+def _note(found: Written, here: Any, step: int, logits: Any, drawn: Any) -> None:
+    """Put down a step of the rows that are ``here``."""
+    totals = logits.logsumexp(-1, keepdim=True)
+    found.tokens[here, step] = drawn.cpu()
+    found.log_probabilities[here, step] = (logits.gather(1, drawn[:, None]) - totals).squeeze(1).cpu()
+    if found.entropies is not None:
+        logs = logits - totals
+        found.entropies[here, step] = -(logs.exp() * logs).sum(-1).cpu()
+
+
+def _stopped(tokenizer: Any, tokens: Any, stop: Sequence[str]) -> Any:
+    """Whether a stop string ends in the last of each row's tokens, (rows,)."""
+    import torch
+
+    # A token is a byte at least, so that one more than a string has bytes always hold it.
+    last = tokens[:, -1 - max(len(one.encode()) for one in stop) :].tolist()
+    texts = (tokenizer.decode(row, skip_special_tokens=True) for row in last)
+    return torch.tensor([any(one in text for one in stop) for text in texts])
 
 
 def _next(model: Model, ids: Any, mask: Any, cache: Any) -> tuple[Any, Any]:

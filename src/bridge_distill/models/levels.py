@@ -8,54 +8,51 @@ from dataclasses import replace
 from bridge_distill import prompts
 from bridge_distill.config import Levels
 from bridge_distill.engine.progress import Tick, unseen
-from bridge_distill.models.generate import Decoding, Generation, generate
-from bridge_distill.models.load import Model
+from bridge_distill.models.generator import Asked, Decoding, Generation, Generator
 from bridge_distill.records import Question
 from bridge_distill.traces import one_line
 
 
 def explain(
-    model: Model,
+    generator: Generator,
     questions: Sequence[Question],
     levels: Levels,
     decoding: Decoding,
-    batch_tokens: int,
     seed: int,
     tick: Tick = unseen,
     first: int = 0,
 ) -> list[list[Generation]]:
-    """Write ``decoding.samples`` explanations of each question, as ``generate`` does, in the way they were taught.
+    """Write ``decoding.samples`` explanations of each question, as the generator does, in the way they were taught.
 
     ``first`` is the first question's position in its pool. Of a model that learnt separate ``tasks``, each sample
     draws its strategy and goes on from there; the token limit holds for the whole. Other models write both levels
     in one go.
     """
     if levels != "tasks":
-        return generate(model, [prompts.local(q) for q in questions], decoding, batch_tokens, seed, tick, first)
-    return _level_by_level(model, questions, decoding, batch_tokens, seed, tick, first)
+        return generator.write([Asked(prompts.local(q)) for q in questions], decoding, seed, tick, first)
+    return _level_by_level(generator, questions, decoding, seed, tick, first)
 
 
 def _level_by_level(
-    model: Model,
+    generator: Generator,
     questions: Sequence[Question],
     decoding: Decoding,
-    batch_tokens: int,
     seed: int,
     tick: Tick,
     first: int,
 ) -> list[list[Generation]]:
-    asked = [prompts.strategy(question) for question in questions]
-    plans = generate(model, asked, decoding, batch_tokens, seed, first=first)
+    asked = [Asked(prompts.strategy(question)) for question in questions]
+    plans = generator.write(asked, decoding, seed, first=first)
     owners = [index for index, samples in enumerate(plans) for _ in samples]
     written = [replace(plan, text=one_line(plan.text)) for samples in plans for plan in samples]
     one, place = replace(decoding, samples=1), first * decoding.samples
-    made = [prompts.tactics(questions[i], plan.text) for i, plan in zip(owners, written, strict=True)]
-    steps = [found[0] for found in generate(model, made, one, batch_tokens, seed + 1, first=place)]
-    made = [
-        prompts.conclusion(questions[i], plan.text, step.text)
+    asked = [Asked(prompts.tactics(questions[i], plan.text)) for i, plan in zip(owners, written, strict=True)]
+    steps = [found[0] for found in generator.write(asked, one, seed + 1, first=place)]
+    asked = [
+        Asked(prompts.conclusion(questions[i], plan.text, step.text))
         for i, plan, step in zip(owners, written, steps, strict=True)
     ]
-    answers = [found[0] for found in generate(model, made, one, batch_tokens, seed + 2, first=place)]
+    answers = [found[0] for found in generator.write(asked, one, seed + 2, first=place)]
     tick(len(questions))
     whole = [_joined(parts, decoding.max_new_tokens) for parts in zip(written, steps, answers, strict=True)]
     results: list[list[Generation]] = [[] for _ in questions]

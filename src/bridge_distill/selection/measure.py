@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from bridge_distill.answers import MARK
 from bridge_distill.config import Score
 from bridge_distill.engine.fingerprint import digest_folder
-from bridge_distill.models.generate import Decoding, Generation, batches, write
+from bridge_distill.models.batches import batches
+from bridge_distill.models.generator import Decoding, Generation
 from bridge_distill.models.load import Model
 from bridge_distill.models.reading import Reading, read
+from bridge_distill.models.writing import write
 from bridge_distill.records import Question
 from bridge_distill.registry import Registry
 
@@ -50,7 +52,7 @@ class Batch:
     @cached_property
     def drafts(self) -> list[Generation]:
         """The first tokens of the model's own greedy explanation of each question."""
-        decoding = Decoding(self.settings.draft_tokens)
+        decoding = Decoding(self.settings.draft_tokens, entropies=True)
         return [written[0] for written in write(self.reading, range(len(self.heads)), decoding, tail=False)]
 
     def samples(self, rows: Sequence[int]) -> list[list[Generation]]:

@@ -16,7 +16,7 @@ from bridge_distill.engine.progress import Tick, progress
 from bridge_distill.engine.rows import count_rows, iterate_rows
 from bridge_distill.engine.shards import shard_files
 from bridge_distill.errors import UserError
-from bridge_distill.models.generate import batches
+from bridge_distill.models.batches import batches
 from bridge_distill.models.load import Model, load
 from bridge_distill.models.runtime import set_seed
 from bridge_distill.records import Question

@@ -17,8 +17,8 @@ from bridge_distill.teacher.providers import Answer, NotBilled, Provider, Reques
 from bridge_distill.teacher.providers._reply import clean
 
 if TYPE_CHECKING:
-    from bridge_distill.models.generate import Generation
-    from bridge_distill.models.load import Model
+    from bridge_distill.models.engines.transformers import Transformers
+    from bridge_distill.models.generator import Generation
 
 _GATHER_SECONDS = 0.01
 _LONGEST_REASON = 300
@@ -48,21 +48,23 @@ class Local(Provider):
         check_base(teacher.model, "teacher.model")
         self.family, self.model = teacher.provider, teacher.model
         self._compute = Compute()
-        self._model: Model | None = None
+        self._generator: Transformers | None = None
         self._waiting: list[_Waiting] = []
         self._worker: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Load the model; raises ``UserError`` where it cannot be read."""
+        from bridge_distill.models.engines.transformers import Transformers
         from bridge_distill.models.load import load
 
-        self._model = await asyncio.to_thread(load, self.model, self._compute, "teacher.model")
+        model = await asyncio.to_thread(load, self.model, self._compute, "teacher.model")
+        self._generator = Transformers(model, self._compute.batch_tokens)
 
     async def close(self) -> None:
         """Let go of the model, once what is being written is written."""
         if self._worker is not None:
             await self._worker
-        self._model = self._worker = None
+        self._generator = self._worker = None
 
     def decoding(self, request: Request) -> dict[str, Any]:
         """The limit, the temperature and the model's digest: another model under the same name is another teacher."""
@@ -74,7 +76,7 @@ class Local(Provider):
 
     async def ask(self, request: Request, tag: str) -> Answer:
         """Write one reply, together with those that wait; raises ``NotBilled`` where the prompt leaves no room."""
-        model = self._loaded()
+        model = self._opened().model
         prompt = len(model.prompt_ids(_prompt(request)))
         room = getattr(model.network.config, "max_position_embeddings", None)
         if room is not None and prompt + request.max_output_tokens > room:
@@ -91,9 +93,9 @@ class Local(Provider):
 
         return base_digest(self.model, "teacher.model")
 
-    def _loaded(self) -> Model:
-        assert self._model is not None, "open() comes first"
-        return self._model
+    def _opened(self) -> Transformers:
+        assert self._generator is not None, "open() comes first"
+        return self._generator
 
     async def _work(self) -> None:
         while self._waiting:
@@ -122,12 +124,11 @@ class Local(Provider):
         return batch
 
     def _write(self, requests: Sequence[Request]) -> list[Generation]:
-        from bridge_distill.models.generate import Decoding, generate
+        from bridge_distill.models.generator import Asked, Decoding
 
         limit, temperature = _kind(requests[0])
-        prompts = [_prompt(request) for request in requests]
-        decoding = Decoding(limit, temperature)
-        written = generate(self._loaded(), prompts, decoding, self._compute.batch_tokens, _seed(requests))
+        asked = [Asked(_prompt(request)) for request in requests]
+        written = self._opened().write(asked, Decoding(limit, temperature), _seed(requests))
         return [one for [one] in written]
 
     def _tell(self, batch: Sequence[_Waiting], written: Sequence[Generation]) -> None:

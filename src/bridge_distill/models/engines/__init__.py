@@ -1,0 +1,1 @@
+"""Engines that write, one a module; each opens a ``Generator`` (docs/engines.md)."""

@@ -1,0 +1,72 @@
+"""The default engine: transformers, in this process, with prompts sorted by length and batches that shrink."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bridge_distill.config import Compute
+from bridge_distill.engine.progress import Tick, unseen
+from bridge_distill.models.batches import batches
+from bridge_distill.models.decode import decode
+from bridge_distill.models.generator import Asked, Decoding, Generation, Generator, engines
+from bridge_distill.models.load import Model, load
+from bridge_distill.models.reading import left_padded, read
+from bridge_distill.models.writing import continued, generations
+
+
+class Transformers(Generator):
+    """Writes with a loaded model; a batch holds at most about ``batch_tokens`` tokens, padding included."""
+
+    def __init__(self, model: Model, batch_tokens: int) -> None:
+        self.model, self._batch_tokens = model, batch_tokens
+
+    def write(
+        self, asked: Sequence[Asked], decoding: Decoding, seed: int, tick: Tick = unseen, first: int = 0
+    ) -> list[list[Generation]]:
+        """Write the samples of each prompt; those of one prompt share the reading of it."""
+        heads = [self.model.prompt_ids(one.prompt) for one in asked]
+        begun = [self._ids(one.begun) for one in asked]
+        results: list[list[Generation]] = [[] for _ in asked]
+        lengths = [len(head) + len(start) + decoding.max_new_tokens for head, start in zip(heads, begun, strict=True)]
+        for batch in batches(lengths, self._batch_tokens // decoding.samples):
+            draws = _draws(seed, [first + index for index in batch], decoding)
+            made = self._batch([heads[i] for i in batch], [begun[i] for i in batch], decoding, draws)
+            for index, written in zip(batch, made, strict=True):
+                results[index] = written
+            tick(len(batch))
+        return results
+
+    def count(self, text: str) -> int:
+        """The number of tokens of a text, special ones left out."""
+        return len(self._ids(text))
+
+    def _ids(self, text: str) -> list[int]:
+        return list(self.model.tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
+
+    def _batch(
+        self, heads: Sequence[list[int]], begun: Sequence[list[int]], decoding: Decoding, draws: Any
+    ) -> list[list[Generation]]:
+        rows = [head + start for head, start in zip(heads, begun, strict=True)]
+        if decoding.samples > 1:
+            return continued(read(self.model, rows), range(len(rows)), decoding, draws, begun)
+        ids, mask = left_padded(rows, self.model.tokenizer.pad_token_id, self.model.network.device)
+        written = decode(self.model, ids, mask, None, draws, decoding)
+        return [[one] for one in generations(self.model, written, decoding.stop, begun)]
+
+
+@engines.register("transformers")
+def open_transformers(model: str, compute: Compute, place: str) -> Transformers:
+    """Load the model into this process."""
+    return Transformers(load(model, compute, place), compute.batch_tokens)
+
+
+def _draws(seed: int, positions: Sequence[int], decoding: Decoding) -> Any:
+    """Numbers in [0, 1) of shape (prompts x samples, tokens), the same for a prompt in any batch."""
+    import torch
+
+    shape = (decoding.samples, decoding.max_new_tokens)
+    made = [np.random.default_rng([seed, position]).random(shape) for position in positions]
+    return torch.from_numpy(np.concatenate(made))

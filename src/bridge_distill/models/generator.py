@@ -1,0 +1,81 @@
+"""The contract of generation: prompts in, texts with token log-probabilities out, whatever engine writes them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bridge_distill.config import Compute
+from bridge_distill.engine.progress import Tick, unseen
+from bridge_distill.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A user's message, and the text that its reply ``begun`` with, which is no part of what is written."""
+
+    prompt: str
+    begun: str = ""
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How to write: greedily at temperature 0, at most ``max_new_tokens`` a sample.
+
+    Writing ends before the first of the ``stop`` strings. ``entropies`` asks for the entropies too, which cost a
+    pass over the vocabulary a token.
+    """
+
+    max_new_tokens: int
+    temperature: float = 0.0
+    samples: int = 1
+    stop: tuple[str, ...] = ()
+    entropies: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One written text, without white space around it (but before it, where something was begun).
+
+    ``tokens`` are those drawn, the end token left out, a stop string's counted. ``finished`` is False where the token
+    limit cut the text off; ``log_probability`` is the mean over its tokens and ``entropy`` the mean entropy of the
+    distributions they were drawn from (nats), ``top_entropy`` that of the fifth of the tokens where it is highest:
+    NaN where they were not asked for or an engine cannot tell.
+    """
+
+    text: str
+    tokens: int
+    finished: bool
+    log_probability: float
+    entropy: float
+    top_entropy: float
+
+
+class Generator(ABC):
+    """A model that writes."""
+
+    @abstractmethod
+    def write(
+        self, asked: Sequence[Asked], decoding: Decoding, seed: int, tick: Tick = unseen, first: int = 0
+    ) -> list[list[Generation]]:
+        """Write ``decoding.samples`` texts for each of ``asked``, in its order.
+
+        What is sampled depends on ``seed`` and a prompt's position alone, which is ``first`` for the first prompt,
+        so that parts of a list are written as the whole would be, but for rounding.
+        """
+
+    @abstractmethod
+    def count(self, text: str) -> int:
+        """The number of tokens of a text."""
+
+
+engines: Registry[Callable[[str, Compute, str], Generator]] = Registry("engine", "bridge_distill.models.engines")
+
+
+def open_generator(model: str, compute: Compute, place: str) -> Generator:
+    """A base by name, a model folder or a hub id in the engine that ``compute`` names; raises ``UserError``.
+
+    ``place`` is the dotted path of the setting that named the model.
+    """
+    return engines.get(compute.engine, "compute.engine")(model, compute, place)

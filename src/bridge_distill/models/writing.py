@@ -1,0 +1,84 @@
+"""Texts out of tokens, and writing after what a model has read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from bridge_distill.models.decode import Written, decode, end_tokens
+from bridge_distill.models.generator import Decoding, Generation
+from bridge_distill.models.load import Model
+from bridge_distill.models.reading import Reading
+
+TOP_SHARE = 0.2
+
+
+def write(reading: Reading, rows: Sequence[int], decoding: Decoding, tail: bool = True) -> list[list[Generation]]:
+    """Go on writing after some rows of what a model has read, with or without its tail.
+
+    Draws come from torch's own generator.
+    """
+    import torch
+
+    draws = torch.rand(len(rows) * decoding.samples, decoding.max_new_tokens, dtype=torch.float64)
+    return continued(reading, rows, decoding, draws, [()] * len(rows), tail)
+
+
+def continued(
+    reading: Reading,
+    rows: Sequence[int],
+    decoding: Decoding,
+    draws: Any,
+    begun: Sequence[Sequence[int]],
+    tail: bool = True,
+) -> list[list[Generation]]:
+    """Samples (rows, samples) after some rows of a reading, by ``draws`` (rows x samples, tokens).
+
+    The keys and values of a prompt are shared: no sample reads it again. ``begun`` are each row's last tokens, with
+    which its text began.
+    """
+    tokens, samples = reading.ids.shape[1] - (0 if tail else reading.tail), decoding.samples
+    cache = reading.cache_of(rows, samples, tokens - 1)
+    ids, mask = (part[list(rows), :tokens].repeat_interleave(samples, 0) for part in (reading.ids, reading.mask))
+    starts = [start for start in begun for _ in range(samples)]
+    written = decode(reading.model, ids, mask, cache, draws, decoding)
+    made = generations(reading.model, written, decoding.stop, starts)
+    return [made[start : start + samples] for start in range(0, len(made), samples)]
+
+
+def generations(
+    model: Model, written: Written, stop: Sequence[str], begun: Sequence[Sequence[int]]
+) -> list[Generation]:
+    """Read the tokens of each row as text that goes on after the ``begun`` tokens and ends before a ``stop``."""
+    ends, found = set(end_tokens(model)), []
+    counts, tokens, logs = written.drawn.tolist(), written.tokens.tolist(), written.log_probabilities.tolist()
+    entropies = [None] * len(tokens) if written.entropies is None else written.entropies.tolist()
+    for count, row, log, entropy, start in zip(counts, tokens, logs, entropies, begun, strict=True):
+        ended = row[count - 1] in ends
+        length = count - ended
+        text, stopped = before(_text(model.tokenizer, start, row[:length]), stop)
+        text = text.rstrip() if start else text.strip()
+        mean, top = _entropies(None if entropy is None else entropy[:count])
+        found.append(Generation(text, length, ended or stopped, sum(log[:count]) / count, mean, top))
+    return found
+
+
+def before(text: str, stop: Sequence[str]) -> tuple[str, bool]:
+    """What stands before the first stop string of a text, and whether there is one."""
+    places = [place for place in (text.find(one) for one in stop) if place >= 0]
+    return (text[: min(places)], True) if places else (text, False)
+
+
+def _text(tokenizer: Any, begun: Sequence[int], tokens: Sequence[int]) -> str:
+    # Not every tokenizer decodes a continuation alone with the space that it begins with.
+    whole = tokenizer.decode([*begun, *tokens], skip_special_tokens=True)
+    return str(whole[len(tokenizer.decode(list(begun), skip_special_tokens=True)) :])
+
+
+def _entropies(entropies: Sequence[float] | None) -> tuple[float, float]:
+    """The mean of all and of the highest fifth."""
+    if entropies is None:
+        return math.nan, math.nan
+    highest = sorted(entropies, reverse=True)[: math.ceil(TOP_SHARE * len(entropies))]
+    return sum(entropies) / len(entropies), sum(highest) / len(highest)
