@@ -5,6 +5,7 @@ It also finds the strategies that a guide gives, for tests and for the tutor.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bridge_distill import artifacts, evaluation, rounds
@@ -35,7 +36,11 @@ def evaluations(run: Run) -> list[Stage]:
 def check(run: Run) -> None:
     """Raise ``UserError`` for a guide that cannot work in this run, before anything is computed or paid."""
     named = {f"evaluate.guides.{name}": guide for name, guide in run.evaluate.guides.items()}
-    guides = {"evaluate.guide": run.evaluate.guide, "tutor.guide": run.tutor and run.tutor.guide, **named}
+    guides = {
+        "evaluate.guide": run.evaluate.guide,
+        "tutor.guide": run.tutor.guide if run.tutor is not None else None,
+        **named,
+    }
     for place, guide in guides.items():
         if guide is not None:
             _check(run, place, guide)
@@ -44,6 +49,11 @@ def check(run: Run) -> None:
 def plan_inputs(guide: Guide | None) -> tuple[str, ...]:
     """The stages that the strategies of a guide come from."""
     return () if guide is None or guide.strategy == "own" else ("teach",)
+
+
+def plan_settings(run: Run, guide: Guide | None) -> dict[str, Any]:
+    """What decides those strategies beside the stages that they come from."""
+    return {"strategies": run.assistant.strategies} if plan_inputs(guide) and run.assistant is not None else {}
 
 
 def plans(run: Run, guide: Guide | None, place: str, at: Bench, of_pool: bool = False) -> Plans | None:
@@ -79,12 +89,10 @@ def _test(run: Run, stage: str, name: str, guide: Guide | None) -> Stage:
         asked = rounds.asked_by(run.assistant)
     if guide is not None:
         settings |= {"guide": guide.identity(), "seed": run.seed}
-    if plan_inputs(guide):
-        settings["strategies"] = run.assistant.strategies if run.assistant else "teacher"
-    place = f"evaluate.{stage.replace('guide/', 'guides.')}" if stage.startswith("guide/") else "evaluate.guide"
+    place = "evaluate.guide" if stage.startswith("evaluate/") else f"evaluate.guides.{stage.removeprefix('guide/')}"
     return Stage(
         stage,
-        settings | asked,
+        settings | asked | plan_settings(run, guide),
         (*inputs, *plan_inputs(guide)),
         lambda at: evaluation.grade(
             run.evaluate,
@@ -101,11 +109,12 @@ def _test(run: Run, stage: str, name: str, guide: Guide | None) -> Stage:
 
 
 def _check(run: Run, place: str, guide: Guide) -> None:
-    if guide.strategy != "own" and run.teacher.trace == "flat":
-        if run.assistant is None or run.assistant.strategies != "clusters":
-            problem = f"{guide.strategy} gives strategies of paid rationales, which have none"
-            raise UserError(f"{place}.strategy", problem, PLANS_NEED)
-    guided = {"tutor.guide": ["assistant"], "evaluate.guide": run.evaluate.models}.get(place, [run.evaluate.guided])
-    if run.assistant is not None and run.assistant.levels == "tasks" and "assistant" in guided:
+    traced = run.teacher.trace != "flat" or (run.assistant is not None and run.assistant.strategies == "clusters")
+    if guide.strategy != "own" and not traced:
+        problem = f"{guide.strategy} gives strategies of paid rationales, which have none"
+        raise UserError(f"{place}.strategy", problem, PLANS_NEED)
+    guided: dict[str, Sequence[str]] = {"tutor.guide": ["assistant"], "evaluate.guide": run.evaluate.models}
+    by_level = run.assistant is not None and run.assistant.levels == "tasks"
+    if by_level and "assistant" in guided.get(place, [run.evaluate.guided]):
         problem = "guides an assistant that is asked level by level, and a guide's replies are written in one go"
         raise UserError(place, problem, "set assistant.levels to joint or staged, or leave the guide out")

@@ -51,21 +51,23 @@ def failed_step(text: str) -> FailedStep | None:
     start = 0
     for whole in text.splitlines(keepends=True):
         [line] = whole.splitlines()
-        for left, sign, right, complete in _equations(plain_signs(line.replace("**", ""))):
+        plain = plain_signs(line.replace("**", ""))
+        for left, sign, right, complete in _equations(plain):
             found = _fault(left, right, complete)
             if found is not None:
-                return FailedStep(f"{left.strip()} = {right.strip()}", start + _nth_equals(line, sign), found or None)
+                place = start + _nth_equals(line, plain.count("=", 0, sign))
+                return FailedStep(f"{left.strip()} = {right.strip()}", place, found or None)
         start += len(whole)
     return None
 
 
 def _equations(line: str) -> Iterator[tuple[str, int, str, bool]]:
-    """Each sign's left side, which of the line's equals signs it is, its right side, and whether the left is whole."""
+    """The left side, the place, and the right side of each equals sign, and whether that is all of the left side."""
     mark = _LIST_MARK.match(line)
     cuts = [mark.end() - 1 if mark else -1, *(found.start() for found in _EQUALS.finditer(line)), len(line)]
     for begin, sign, end in zip(cuts, cuts[1:], cuts[2:], strict=False):
         left, right = line[max(begin + 1, sign - REACH) : sign], line[sign + 1 : end][:REACH]
-        yield left, line.count("=", 0, sign), right, sign - begin <= REACH
+        yield left, sign, right, sign - begin <= REACH
 
 
 def _nth_equals(line: str, number: int) -> int:
@@ -107,7 +109,7 @@ def _spelt(value: Fraction, wrong: list[Token]) -> str:
 
 
 def _is_whole(value: Fraction, decimals: int) -> bool:
-    return (value * 10**decimals).denominator == 1
+    return 10**decimals % value.denominator == 0
 
 
 def _agrees(value: Fraction, result: list[Token]) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from bridge_distill import artifacts
+from bridge_distill import artifacts, guidance
 from bridge_distill.answers import read_answer
 from bridge_distill.assistant.contract import Sample
 from bridge_distill.assistant.sieve import Sieve
@@ -19,6 +20,10 @@ from bridge_distill.models.generator import Decoding, Generation, Generator, ope
 from bridge_distill.models.levels import explain
 from bridge_distill.records import Question, Rationale
 
+Written = Sequence[Generation | guidance.Draft]
+# The samples of each question of a part of the pool, whose first one has that position.
+Explainer = Callable[[Sequence[Question], int], Sequence[Written]]
+
 
 def tutor(
     settings: Tutor,
@@ -29,17 +34,20 @@ def tutor(
     compute: Compute,
     seed: int,
     levels: Levels = "joint",
+    plans: guidance.Plans | None = None,
 ) -> dict[str, Any]:
     """Write a ``Rationale`` for every question and sample, kept or not; returns figures.
 
-    ``levels`` says how the assistant was taught, and so how it is asked. A killed run loses at most the shard under
+    ``levels`` says how the assistant was taught, and so how it is asked; ``plans`` are the strategies that a guide
+    gives, if it gives any. A killed run loses at most the shard under
     way. Neither questions nor explanations are ever all in memory.
     """
     pool = data / artifacts.TRAIN
     generator = open_generator(str(assistant / artifacts.MODEL), compute, "assistant")
-    questions = count_rows(pool)
+    questions, acts = count_rows(pool), Counter[str]()
     with progress("explaining", questions) as tick, closing(Sieve(settings, scratch)) as sieve:
-        written = _written(generator, pool, settings, levels, scratch, seed, tick)
+        write = _explainer(generator, settings, levels, plans, seed, tick)
+        written = _written(write, pool, settings.shard, scratch, tick, acts)
         write_rows(folder / artifacts.RATIONALES, Rationale, sieve.sift(iterate_rows(pool, Question), written))
     table = sieve.table()
     refused = sum(step["removed"] for step in table)
@@ -48,35 +56,46 @@ def tutor(
         "written": questions * settings.samples,
         "kept": questions * settings.samples - refused,
         "filters": table,
+        **({} if settings.guide is None else {"acts": {act: acts[act] for act in guidance.ACTS}}),
     }
 
 
+def _explainer(
+    generator: Generator, settings: Tutor, levels: Levels, plans: guidance.Plans | None, seed: int, tick: Tick
+) -> Explainer:
+    decoding, guide = Decoding(settings.max_new_tokens, settings.temperature, settings.samples), settings.guide
+    if guide is None:
+        return lambda part, start: explain(generator, part, levels, decoding, seed, tick, start)
+    return lambda part, start: guidance.explain(generator, part, guide, decoding, seed, plans, tick, start)
+
+
 def _written(
-    generator: Generator, pool: Path, settings: Tutor, levels: Levels, scratch: Path, seed: int, tick: Tick
+    write: Explainer, pool: Path, size: int, scratch: Path, tick: Tick, acts: Counter[str]
 ) -> Iterator[Sample]:
-    """The samples of every question in order, each shard on disk before it is read."""
+    """The samples of every question in order, each shard on disk before it is read; ``acts`` counts interventions."""
 
     def make(part: Sequence[Question], start: int, file: Path) -> None:
-        decoding = Decoding(settings.max_new_tokens, settings.temperature, settings.samples)
-        made = explain(generator, part, levels, decoding, seed, tick, start)
-        rows = [row for pair in zip(part, made, strict=True) for row in _samples(*pair)]
+        rows = [row for pair in zip(part, write(part, start), strict=True) for row in _samples(*pair)]
         write_rows(file, Sample, rows)
 
-    for file in shard_files(iterate_rows(pool, Question), settings.shard, scratch, make, tick):
-        yield from iterate_rows(file, Sample)
+    for file in shard_files(iterate_rows(pool, Question), size, scratch, make, tick):
+        for sample in iterate_rows(file, Sample):
+            acts.update(sample.acts)
+            yield sample
 
 
-def _samples(question: Question, written: Sequence[Generation]) -> list[Sample]:
-    answers = [read_answer(generation.text, question) for generation in written]
+def _samples(question: Question, written: Written) -> list[Sample]:
+    answers = [read_answer(one.text, question) for one in written]
     return [
         Sample(
             question.id,
             number,
-            generation.text,
+            one.text,
             answer,
-            generation.finished,
-            generation.log_probability,
+            one.finished,
+            one.log_probability,
             0.0 if answer is None else answers.count(answer) / len(answers),
+            one.acts if isinstance(one, guidance.Draft) else [],
         )
-        for number, (generation, answer) in enumerate(zip(written, answers, strict=True))
+        for number, (one, answer) in enumerate(zip(written, answers, strict=True))
     ]

@@ -10,7 +10,7 @@ from bridge_distill.answers import read_answer
 from bridge_distill.config import Guide
 from bridge_distill.engine.progress import Tick, unseen
 from bridge_distill.errors import UserError
-from bridge_distill.guidance.draft import GIVEN, Draft
+from bridge_distill.guidance.draft import GIVEN, OVERRULED, Draft
 from bridge_distill.guidance.plans import Plans
 from bridge_distill.guidance.turns import Rules
 from bridge_distill.guidance.vote import elect
@@ -18,8 +18,6 @@ from bridge_distill.guidance.writing import begin, carry_on
 from bridge_distill.models.generator import Asked, Decoding, Generator
 from bridge_distill.records import Question
 from bridge_distill.traces import strategy_part
-
-OVERRULED = "vote"
 
 
 @dataclass(frozen=True)
@@ -113,12 +111,12 @@ def _without_gold(question: Question) -> Question:
 
 
 def _answered(question: Question, drafts: Sequence[Draft], weighted: bool) -> Answered:
-    answers = [read_answer(draft.whole, _without_gold(question)) for draft in drafts]
+    answers = [read_answer(draft.text, _without_gold(question)) for draft in drafts]
     chosen, agreement = (drafts[0], 1.0) if len(drafts) == 1 else elect(drafts, answers, weighted)
-    said = read_answer(chosen.whole, _without_gold(question))
+    said = read_answer(chosen.text, _without_gold(question))
     acts = [act for draft in drafts for act in draft.acts]
     return Answered(
-        chosen.whole,
+        chosen.text,
         said,
         sum(draft.spent for draft in drafts),
         chosen.finished,

@@ -6,22 +6,24 @@ from dataclasses import dataclass, field
 
 from bridge_distill.models.generator import Generation
 
-GIVEN, CUED, FORCED, REDRAWN, STATED = "strategy", "cue", "answer", "retry", "result"
+# What may be done to a reply, in the order in which figures name it.
+GIVEN, CUED, FORCED, REDRAWN, STATED, OVERRULED = "strategy", "cue", "answer", "retry", "result", "vote"
+ACTS = (GIVEN, CUED, FORCED, REDRAWN, STATED, OVERRULED)
 
 
 @dataclass
 class Draft:
     """One sample of a reply; ``place`` is its position among all samples of its list.
 
-    ``given`` stands before ``text``, which the model wrote but for cues, answer marks and stated results; ``thought``
-    are the tokens of ``text`` before a forced answer, ``spent`` all that were ever written for it. ``acts`` names each
+    ``given`` stands before ``own``, which the model wrote but for cues, answer marks and stated results; ``thought``
+    are the tokens of ``own`` before a forced answer, ``spent`` all that were ever written for it. ``acts`` names each
     intervention in order. ``answered``: its answer was forced, nothing follows.
     """
 
     place: int
     prompt: str
     given: str = ""
-    text: str = ""
+    own: str = ""
     thought: int = 0
     spent: int = 0
     writes: int = 0
@@ -31,9 +33,9 @@ class Draft:
     _log_probability: float = 0.0
 
     @property
-    def whole(self) -> str:
+    def text(self) -> str:
         """The reply as a reader sees it."""
-        return self.given + self.text
+        return self.given + self.own
 
     @property
     def log_probability(self) -> float:
@@ -42,7 +44,7 @@ class Draft:
 
     def take(self, written: Generation, room: int) -> None:
         """Add what was written with ``room`` for it."""
-        self.text += written.text
+        self.own += written.text
         self.finished = written.finished
         self.spent += written.tokens
         self.writes += 1
@@ -51,7 +53,7 @@ class Draft:
             # One that was cut off has used all of its room: so every draft ends, whatever an engine counts.
             self.thought += written.tokens if written.finished else room
 
-    def rewind(self, text: str, tokens: int, act: str) -> None:
-        """Go back to ``text`` of so many tokens, from which it is to go on."""
-        self.text, self.thought, self.finished = text, tokens, False
+    def rewind(self, own: str, tokens: int, act: str) -> None:
+        """Go back to ``own`` of so many tokens, from which it is to go on."""
+        self.own, self.thought, self.finished = own, tokens, False
         self.acts.append(act)

@@ -52,7 +52,7 @@ def _verify(draft: Draft, rules: Rules) -> Turn | None:
     guide = rules.guide
     if draft.acts.count(REDRAWN) + draft.acts.count(STATED) >= guide.retries:
         return None
-    judged = draft.text if draft.finished else draft.text[: _last_step(draft.text)]
+    judged = draft.own if draft.finished else draft.own[: _last_step(draft.own)]
     found = failed_step(judged)
     if found is None:
         return None
@@ -67,7 +67,7 @@ def _answer(draft: Draft, rules: Rules) -> Turn | None:
     """Its thought has reached the ceiling: the answer alone is left to write."""
     if draft.finished or rules.guide.ceiling is None:
         return None
-    thought = prompts.explanation(draft.text)
+    thought = prompts.explanation(draft.own)
     draft.rewind(f"{thought}\n{MARK}".lstrip(), draft.thought, FORCED)
     draft.answered = True
     return Turn(rules.guide.answer_tokens, rules.temperature, ("\n",))
@@ -78,7 +78,7 @@ def _think_on(draft: Draft, rules: Rules) -> Turn | None:
     guide = rules.guide
     if not draft.finished or not guide.floor or draft.acts.count(CUED) >= guide.cues:
         return None
-    thought = prompts.explanation(draft.text)
+    thought = prompts.explanation(draft.own)
     if rules.count(thought) >= guide.floor:
         return None
     return _back_to(draft, f"{thought}\n{guide.cue}".lstrip(), CUED, rules, rules.temperature)

@@ -37,4 +37,4 @@ def _sureness(draft: Draft) -> float:
 
 
 def _likeliest(drafts: Sequence[Draft]) -> Draft:
-    return min(drafts, key=lambda draft: (-draft.log_probability, draft.whole))
+    return min(drafts, key=lambda draft: (-draft.log_probability, draft.text))

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from bridge_distill.config import Guide
 from bridge_distill.guidance.draft import Draft
 from bridge_distill.guidance.turns import Rules, Turn, next_turn
 from bridge_distill.models.generator import Asked, Decoding, Generator
@@ -16,9 +15,7 @@ _ROOM = 32
 Waiting = list[tuple[Draft, Turn]]
 
 
-def begin(
-    generator: Generator, asked: Sequence[Asked], guide: Guide, decoding: Decoding, seed: int, first: int
-) -> list[Draft]:
+def begin(generator: Generator, asked: Sequence[Asked], decoding: Decoding, seed: int, first: int) -> list[Draft]:
     """The drafts of all prompts, each prompt's samples beside each other, written once and not yet guided."""
     written = generator.write(asked, decoding, seed, first=first)
     drafts = []
@@ -39,7 +36,7 @@ def carry_on(generator: Generator, drafts: Sequence[Draft], rules: Rules, seed: 
     while waiting:
         for room, batch in _batches(waiting):
             turn, writes = batch[0][1], batch[0][0].writes
-            asked = [Asked(draft.prompt, draft.whole) for draft, _ in batch]
+            asked = [Asked(draft.prompt, draft.text) for draft, _ in batch]
             decoding = Decoding(room, turn.temperature, 1, turn.stop)
             written = generator.write(asked, decoding, seed + writes, first=batch[0][0].place)
             for (draft, _), [generation] in zip(batch, written, strict=True):
