@@ -13,6 +13,7 @@ from typing import Any
 from bridge_distill import artifacts, data, rounds, selection, teacher
 from bridge_distill.config import Run
 from bridge_distill.engine.stage import RECORD, Stage
+from bridge_distill.guidance import relative_cost
 from bridge_distill.models.bases import EMBEDDED
 from bridge_distill.models.runtime import gemm_rate
 from bridge_distill.pipeline import arm_scope, learner_of, stages
@@ -206,8 +207,20 @@ def _seconds(run: Run, pool: data.Pool, paid: int, done: list[str], arms: int) -
         answer = 2 * helper * (prompt + reply) / WRITING_SHARE
         work["evaluate/assistant"] = answer * pool.test
         work |= _in_rounds(run, work, answer * run.select.held_out)
+    work = _under_guides(run, work, prompt, reply)
     left = sum(operations for stage, operations in work.items() if stage not in done)
     return round(left / gemm_rate(), 1)
+
+
+def _under_guides(run: Run, work: Mapping[str, float], prompt: float, reply: float) -> dict[str, float]:
+    """Operations where guides write more or less than a plain reply, and those of the guides that are tested."""
+    at = {stage: run.evaluate.guide for stage in work if stage.startswith("evaluate/")}
+    at |= {"tutor": run.tutor.guide} if run.tutor is not None else {}
+    found = {stage: each * relative_cost(at.get(stage), prompt, reply) for stage, each in work.items()}
+    plain = work.get(f"evaluate/{run.evaluate.guided}", 0.0)
+    return found | {
+        f"guide/{name}": plain * relative_cost(guide, prompt, reply) for name, guide in run.evaluate.guides.items()
+    }
 
 
 def _in_rounds(run: Run, work: Mapping[str, float], test: float) -> dict[str, float]:

@@ -19,7 +19,7 @@ class Sample:
 
     ``finished`` is False where the token limit cut it off; ``log_probability`` is the mean over its tokens
     in nats, ``agreement`` the share of the question's samples that give this answer (0 without one). ``acts`` names
-    each intervention of a guide in order.
+    each intervention of a guide in order, None without one.
     """
 
     question_id: str
@@ -29,7 +29,7 @@ class Sample:
     finished: bool
     log_probability: float
     agreement: float
-    acts: list[str]
+    acts: list[str] | None = None
 
 
 class Filter(ABC):

@@ -80,7 +80,7 @@ def _written(
 
     for file in shard_files(iterate_rows(pool, Question), size, scratch, make, tick):
         for sample in iterate_rows(file, Sample):
-            acts.update(sample.acts)
+            acts.update(sample.acts or [])
             yield sample
 
 
@@ -95,7 +95,7 @@ def _samples(question: Question, written: Written) -> list[Sample]:
             one.finished,
             one.log_probability,
             0.0 if answer is None else answers.count(answer) / len(answers),
-            one.acts if isinstance(one, guidance.Draft) else [],
+            one.acts if isinstance(one, guidance.Draft) else None,
         )
         for number, (one, answer) in enumerate(zip(written, answers, strict=True))
     ]

@@ -4,7 +4,19 @@ It works on the ``Generator`` contract alone, so with every engine, and never se
 """
 
 from bridge_distill.guidance.answer import Answered, Guidance, answer, explain
+from bridge_distill.guidance.cost import relative_cost
 from bridge_distill.guidance.draft import ACTS, Draft
 from bridge_distill.guidance.plans import Plans, Traced, make_plans
 
-__all__ = ["ACTS", "Answered", "Draft", "Guidance", "Plans", "Traced", "answer", "explain", "make_plans"]
+__all__ = [
+    "ACTS",
+    "Answered",
+    "Draft",
+    "Guidance",
+    "Plans",
+    "Traced",
+    "answer",
+    "explain",
+    "make_plans",
+    "relative_cost",
+]
