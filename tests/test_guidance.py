@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import ast
+import json
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import settings as trial
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bridge_distill import prompts
-from bridge_distill.config import Evaluate, Guide, Tutor
+from bridge_distill import artifacts, practice, prompts
+from bridge_distill.config import Compute, Evaluate, Guide, Run, Tutor, Vote
 from bridge_distill.engine.progress import Tick, unseen
 from bridge_distill.errors import UserError
-from bridge_distill.guidance import Answered, Traced, answer, explain, make_plans
-from bridge_distill.models.generator import Asked, Decoding, Generation, Generator
+from bridge_distill.evaluation import grade
+from bridge_distill.guidance import ACTS, Answered, Guidance, Traced, answer, explain, make_plans
+from bridge_distill.models.generator import Asked, Decoding, Generation, Generator, open_generator
 from bridge_distill.records import Question
 from scripted import Script, Scripted
+from tiny import command, tree, write
 
 APPLES = Question("q", "How many are 3 boxes of 12?", "number", answer="36")
 QUESTIONS = [Question(f"q{n}", f"Is {n} even?", "yes_no", answer="yes" if n % 2 == 0 else "no") for n in range(9)]
@@ -54,7 +62,7 @@ def thought(text: str) -> int:
 
 def test_without_interventions_a_reply_is_what_the_model_writes() -> None:
     found = one(lambda prompt, begun, draw: "3 x 12 = 38\nAnswer: 38", guide())
-    assert found == Answered("3 x 12 = 38\nAnswer: 38", "38", 7, True, pytest.approx(-0.1), 1.0, ())
+    assert replace(found, log_probability=0.0) == Answered("3 x 12 = 38\nAnswer: 38", "38", 7, True, 0.0, 1.0, ())
 
 
 def test_below_the_floor_the_answer_is_taken_back_and_the_cue_given() -> None:
@@ -263,7 +271,7 @@ def test_the_nearest_strategy_is_that_of_the_question_with_most_words_in_common(
 
 
 def test_the_nearest_strategy_is_by_vectors_where_there_are_some() -> None:
-    vectors = np.array([[1, 0], [0.9, 0.1], [0, 1], [-1, 0], [0.1, 2], [-3, 1]], dtype=np.float16)
+    vectors = np.array([[1, 0], [0.9, 0.1], [0, 1], [-1, 0], [0.1, 2], [-3, 1]], dtype=np.float32)
     plans = make_plans("nearest", PAID, of_two_kinds, 0, vectors)
     assert plans(QUESTIONS[:2], 4) == ["Divide it.", "Compare the states."]
 
@@ -312,3 +320,104 @@ def test_a_guide_that_cannot_be_used_where_it_stands_is_refused() -> None:
 def test_guides_that_are_off_leave_the_identity_of_older_runs() -> None:
     assert "guide" not in Tutor().identity()
     assert not {"guide", "guides", "guided"} & Evaluate().identity().keys()
+
+
+def test_a_model_is_guided_as_a_script_is(tiny_base: Path) -> None:
+    generator = open_generator(str(tiny_base), Compute(), "base")
+    questions = practice.make("legal", 6, 9, 0.0)
+    settings = guide(floor=12, ceiling=20, cues=1, answer_tokens=4, vote={"samples": 2})
+    whole = answer(generator, questions, settings, seed=4)
+    assert [one.answer for one in whole] == [one.answer for one in answer(generator, questions, settings, seed=4)]
+    halves = [answer(generator, questions[at : at + 3], settings, seed=4, first=at) for at in (0, 3)]
+    assert [one.text for half in halves for one in half] == [one.text for one in whole]
+    acts = {act for one in whole for act in one.acts}
+    assert "answer" in acts
+    assert all(one.tokens <= 2 * (20 + 20 + 4) for one in whole)
+    drafts = explain(generator, questions, settings, Decoding(160, 0.7, 2), 4)
+    assert all(one.text in [draft.text for draft in samples] for one, samples in zip(whole, drafts, strict=True))
+    assert all(draft.thought <= 20 for samples in drafts for draft in samples)
+    greedy = answer(generator, questions, guide(floor=12, ceiling=20))
+    assert all(generator.count(prompts.explanation(one.text)) <= 20 for one in greedy)
+
+
+def test_interventions_are_counted_over_a_kill(tiny_base: Path, tmp_path: Path) -> None:
+    questions = practice.make("legal", 6, 9, 0.0)
+    guidance = Guidance(guide(floor=30, cues=1, ceiling=40), None, 0)
+    settings = Evaluate(shard=2)
+
+    def test(name: str, asked: Sequence[Question] = questions) -> dict[str, Any]:
+        folder, scratch = tmp_path / name, tmp_path / f"{name}-shards"
+        for made in (folder, scratch):
+            made.mkdir(exist_ok=True)
+        return grade(settings, "base", str(tiny_base), asked, folder, scratch, Compute(), "joint", guidance)
+
+    whole = test("whole")
+    assert sum(whole["acts"].values()) > 0
+    test("killed", questions[:4])
+    assert test("killed") == whole
+    assert artifacts.verdicts(tmp_path / "killed") == artifacts.verdicts(tmp_path / "whole")
+    assert Counter(act for row in artifacts.verdicts(tmp_path / "whole") for act in row.acts or []) == Counter(
+        {act: number for act, number in whole["acts"].items() if number}
+    )
+
+
+def test_a_run_guides_its_tutor_and_tests_its_guides_beside_the_plain_student(tiny_base: Path, tmp_path: Path) -> None:
+    made = tree(tiny_base, arms={})
+    made["teacher"]["trace"] = "hierarchical"
+    made["tutor"]["guide"] = {"strategy": "nearest", "ceiling": 30}
+    guides = {"long": {"floor": 30}, "short": {"ceiling": 8, "strategy": "cluster"}, "vote": {"vote": {"samples": 2}}}
+    made["evaluate"] |= {"guides": guides, "models": ["student"]}
+    path = write(tmp_path, made)
+    done = command("run", path)
+    assert done.returncode == 0, done.stderr
+    run = tmp_path / "runs/tiny"
+    tutored = json.loads((run / "tutor/record.json").read_text())["figures"]
+    assert tutored["acts"]["strategy"] == 40
+    taught = {row.strategy for row in artifacts.rationales(run / "teach")}
+    given = [row.text.split("\n")[0].removeprefix("Strategy: ") for row in artifacts.rationales(run / "tutor")]
+    assert set(given) <= taught
+    plain, *tested = json.loads((run / "summary.json").read_text())["guides"]["answers"]
+    assert [row["name"] for row in tested] == ["long", "short", "vote"]
+    assert plain["name"] is None
+    assert all(row["low"] <= row["accuracy"] <= row["high"] for row in (plain, *tested))
+    assert tested[1]["acts"]["strategy"] == 12
+    assert {row["difference"]["n"] for row in tested} == {12}
+    assert "What guidance while it writes brings" in (run / "report.html").read_text()
+    again = command("run", path, "--set", "evaluate.guides.long.floor=31")
+    assert again.returncode == 2
+    assert "tiny/guide/long: was made with other settings (guide.floor was 30, now 31)" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"evaluate": {"guide": {"strategy": "nearest"}}}, "evaluate.guide.strategy: nearest gives strategies"),
+        ({"evaluate": {"guides": {"a": {"strategy": "cluster"}}}}, "evaluate.guides.a.strategy: cluster gives"),
+        (
+            {"tutor": {"guide": {"floor": 9}}, "assistant": {"levels": "tasks"}, "teacher": {"trace": "hierarchical"}},
+            "tutor.guide: guides an assistant that is asked level by level",
+        ),
+    ],
+)
+def test_a_guide_that_cannot_work_in_a_run_is_refused_before_anything_is_paid(
+    tiny_base: Path, tmp_path: Path, changes: dict[str, Any], problem: str
+) -> None:
+    made = tree(tiny_base, arms={})
+    failed = command("run", write(tmp_path, made | {key: made[key] | value for key, value in changes.items()}))
+    assert failed.returncode == 2
+    assert problem in failed.stderr
+    assert not (tmp_path / "runs/tiny/data").exists()
+
+
+PAGE = (Path(__file__).parent.parent / "docs/guidance.md").read_text(encoding="utf-8")
+
+
+def test_the_page_names_every_setting_and_intervention_and_its_examples_are_valid() -> None:
+    named = set(re.findall(r"`(\w+)`", PAGE))
+    assert named >= {*Guide.model_fields, *Vote.model_fields, *ACTS}
+    whole = {"name": "r", "data": {"train": "a.jsonl", "test": "b.jsonl"}, "budget": {"queries": 5}}
+    [example] = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    run = Run.model_validate({**whole, **yaml.safe_load(example)})
+    assert run.evaluate.guides
+    [code] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    ast.parse(code)

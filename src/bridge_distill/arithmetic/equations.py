@@ -109,7 +109,7 @@ def _spelt(value: Fraction, wrong: list[Token]) -> str:
 
 
 def _is_whole(value: Fraction, decimals: int) -> bool:
-    return 10**decimals % value.denominator == 0
+    return bool(10**decimals % value.denominator == 0)
 
 
 def _agrees(value: Fraction, result: list[Token]) -> bool:

@@ -32,7 +32,7 @@ class Guides:
     plot: str
 
 
-def tested_guides(run: RunFolder, arm: str | None = None) -> dict[str, Any]:
+def under_guides(run: RunFolder, arm: str | None = None) -> dict[str, Any]:
     """The guided model, its own answers and those under each guide; empty where none is tested, or it is the run's."""
     stages = [stage for stage in run.stages(arm) if stage.startswith(GUIDE) and run.folder(stage, arm) is not None]
     if not stages or (arm is not None and all(run.shares(stage, arm) for stage in stages)):

@@ -13,7 +13,7 @@ from bridge_distill.engine.rows import iterate_rows
 from bridge_distill.records import Rationale
 from bridge_distill.report.bill import bill
 from bridge_distill.report.folder import Graded, RunFolder, arm_key, graded, open_run, write_text
-from bridge_distill.report.guides import tested_guides
+from bridge_distill.report.guides import under_guides
 from bridge_distill.report.rounds import latest_curve
 from bridge_distill.report.scores import difference, scores
 
@@ -43,7 +43,7 @@ def summarise(run_folder: Path) -> dict[str, Any]:
         "majority": data.get("majority"),
         "models": {model.key: scores(model.verdicts) for model in models},
         "differences": _differences(models),
-        "guides": tested_guides(run),
+        "guides": under_guides(run),
         "chosen": _chosen(run),
         "teacher": bill(run),
         "rounds": latest_curve(run),
@@ -103,7 +103,7 @@ def _arm(run: RunFolder, arm: str) -> dict[str, Any]:
     parts: dict[str, Any] = {
         "same_replies": run.shares("teach", arm),
         "assistant": "assistant" in run.stages(arm),
-        "guides": tested_guides(run, arm),
+        "guides": under_guides(run, arm),
         "chosen": _chosen(run, arm),
         "teacher": bill(run, arm),
         "rounds": latest_curve(run, arm),
