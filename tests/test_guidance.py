@@ -26,7 +26,9 @@ from bridge_distill.errors import UserError
 from bridge_distill.evaluation import grade
 from bridge_distill.guidance import ACTS, Answered, Guidance, Traced, answer, explain, make_plans
 from bridge_distill.models.generator import Asked, Decoding, Generation, Generator, open_generator
+from bridge_distill.pipeline import execute
 from bridge_distill.records import Question
+from bridge_distill.runfile import read_run
 from scripted import Script, Scripted
 from tiny import command, tree, write
 
@@ -342,19 +344,19 @@ def test_a_model_is_guided_as_a_script_is(tiny_base: Path) -> None:
 
 def test_interventions_are_counted_over_a_kill(tiny_base: Path, tmp_path: Path) -> None:
     questions = practice.make("legal", 6, 9, 0.0)
-    guidance = Guidance(guide(floor=30, cues=1, ceiling=40), None, 0)
+    guidance = Guidance(guide(floor=70, cues=1, ceiling=80), None, 0)
     settings = Evaluate(shard=2)
 
-    def test(name: str, asked: Sequence[Question] = questions) -> dict[str, Any]:
+    def tested(name: str, asked: Sequence[Question] = questions) -> dict[str, Any]:
         folder, scratch = tmp_path / name, tmp_path / f"{name}-shards"
         for made in (folder, scratch):
             made.mkdir(exist_ok=True)
         return grade(settings, "base", str(tiny_base), asked, folder, scratch, Compute(), "joint", guidance)
 
-    whole = test("whole")
+    whole = tested("whole")
     assert sum(whole["acts"].values()) > 0
-    test("killed", questions[:4])
-    assert test("killed") == whole
+    tested("killed", questions[:4])
+    assert tested("killed") == whole
     assert artifacts.verdicts(tmp_path / "killed") == artifacts.verdicts(tmp_path / "whole")
     assert Counter(act for row in artifacts.verdicts(tmp_path / "whole") for act in row.acts or []) == Counter(
         {act: number for act, number in whole["acts"].items() if number}
@@ -403,10 +405,10 @@ def test_a_guide_that_cannot_work_in_a_run_is_refused_before_anything_is_paid(
     tiny_base: Path, tmp_path: Path, changes: dict[str, Any], problem: str
 ) -> None:
     made = tree(tiny_base, arms={})
-    failed = command("run", write(tmp_path, made | {key: made[key] | value for key, value in changes.items()}))
-    assert failed.returncode == 2
-    assert problem in failed.stderr
-    assert not (tmp_path / "runs/tiny/data").exists()
+    path = write(tmp_path, made | {key: made[key] | value for key, value in changes.items()})
+    with pytest.raises(UserError, match=problem):
+        execute(read_run(path), [], None, "test")
+    assert not (tmp_path / "runs").exists()
 
 
 PAGE = (Path(__file__).parent.parent / "docs/guidance.md").read_text(encoding="utf-8")
