@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections import Counter
@@ -24,7 +23,7 @@ from bridge_distill.config import Compute, Evaluate, Guide, Run, Tutor, Vote
 from bridge_distill.engine.progress import Tick, unseen
 from bridge_distill.errors import UserError
 from bridge_distill.evaluation import grade
-from bridge_distill.guidance import ACTS, Answered, Guidance, Traced, answer, explain, make_plans
+from bridge_distill.guidance import ACTS, Answered, Guidance, Traced, answer, explain, make_plans, relative_cost
 from bridge_distill.models.generator import Asked, Decoding, Generation, Generator, open_generator
 from bridge_distill.pipeline import execute
 from bridge_distill.records import Question
@@ -93,6 +92,12 @@ def test_at_the_ceiling_the_answer_alone_is_written() -> None:
     assert not one(script, guide(), max_new_tokens=6).finished
 
 
+@pytest.mark.parametrize("cut", [" Answer", "\nAnswer:", "\nAnswer: 3"])
+def test_an_answer_that_the_ceiling_cuts_off_is_begun_anew(cut: str) -> None:
+    [found] = answer(Cut(f"It is 36.{cut}"), [APPLES], guide(ceiling=5))
+    assert found.text == f"It is 36.{cut if cut[0] == ' ' else ''}\nAnswer: 36"
+
+
 def test_a_failed_step_goes_on_from_the_right_result() -> None:
     def script(prompt: str, begun: str, draw: float) -> str:
         return " apples.\nAnswer: 36" if begun.endswith("= 36") else "Yes: 3 x 12 = 38 apples.\nAnswer: 38"
@@ -156,6 +161,25 @@ def test_a_finished_reply_under_verification_has_no_failed_step_unless_retries_a
     [[draft]] = explain(Scripted(lambda p, begun, draw: f"{text}{end}"), [QUESTIONS[0]], settings, Decoding(500), 0)
     if "3 + 4 = 8." in draft.text:
         assert draft.acts.count("retry") + draft.acts.count("result") == 3
+
+
+class Cut(Generator):
+    """Writes one text, which its limit cuts off, and after an answer mark the answer."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def write(
+        self, asked: Sequence[Asked], decoding: Decoding, seed: int, tick: Tick = unseen, first: int = 0
+    ) -> list[list[Generation]]:
+        """The same for all."""
+        begun = asked[0].begun.endswith("\nAnswer:")
+        made = (" 36", 1, True) if begun else (self._text, decoding.max_new_tokens, False)
+        return [[Generation(*made, -0.1, np.nan, np.nan)] for _ in asked]
+
+    def count(self, text: str) -> int:
+        """The number of words."""
+        return len(text.split())
 
 
 class Ballots(Generator):
@@ -414,7 +438,9 @@ def test_a_guide_that_cannot_work_in_a_run_is_refused_before_anything_is_paid(
 PAGE = (Path(__file__).parent.parent / "docs/guidance.md").read_text(encoding="utf-8")
 
 
-def test_the_page_names_every_setting_and_intervention_and_its_examples_are_valid() -> None:
+def test_the_page_names_every_setting_and_intervention_and_its_examples_work(
+    tiny_base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     named = set(re.findall(r"`(\w+)`", PAGE))
     assert named >= {*Guide.model_fields, *Vote.model_fields, *ACTS}
     whole = {"name": "r", "data": {"train": "a.jsonl", "test": "b.jsonl"}, "budget": {"queries": 5}}
@@ -422,4 +448,12 @@ def test_the_page_names_every_setting_and_intervention_and_its_examples_are_vali
     run = Run.model_validate({**whole, **yaml.safe_load(example)})
     assert run.evaluate.guides
     [code] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    ast.parse(code)
+    exec(code.replace("runs/legal/student/model", str(tiny_base)), {})
+    assert capsys.readouterr().out.strip()
+
+
+def test_what_a_guide_costs_is_told_beforehand() -> None:
+    assert relative_cost(None, 100, 50) == relative_cost(guide(), 100, 50) == 1
+    assert relative_cost(guide(vote={"samples": 5}), 100, 50) == (100 + 5 * 50) / 150
+    assert relative_cost(guide(floor=80), 100, 50) == 180 / 150
+    assert relative_cost(guide(ceiling=20), 100, 50) == 120 / 150

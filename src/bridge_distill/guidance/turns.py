@@ -64,10 +64,11 @@ def _verify(draft: Draft, rules: Rules) -> Turn | None:
 
 
 def _answer(draft: Draft, rules: Rules) -> Turn | None:
-    """Its thought has reached the ceiling: the answer alone is left to write."""
+    """Its thought has reached the ceiling, perhaps within the mark: the answer alone is left to write."""
     if draft.finished or rules.guide.ceiling is None:
         return None
-    thought = prompts.explanation(draft.own)
+    before, _, last = draft.own.rpartition("\n")
+    thought = prompts.explanation(before if MARK.startswith(last) else draft.own)
     draft.rewind(f"{thought}\n{MARK}".lstrip(), draft.thought, FORCED)
     draft.answered = True
     return Turn(rules.guide.answer_tokens, rules.temperature, ("\n",))
