@@ -28,16 +28,26 @@ class Model:
 
     def prompt_ids(self, prompt: str) -> list[int]:
         """Token ids of a user's message up to where the reply begins."""
-        if self.tokenizer.chat_template is None:
-            return list(self.tokenizer(prompt + "\n")["input_ids"])
-        messages = [{"role": "user", "content": prompt}]
-        text = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return prompt_ids(self.tokenizer, prompt)
 
     def save(self, folder: Path) -> None:
         """Write safetensors and tokenizer files that plain ``AutoModelForCausalLM`` reads."""
         self.network.save_pretrained(folder, safe_serialization=True)
         self.tokenizer.save_pretrained(folder)
+
+
+def prompt_ids(tokenizer: Any, prompt: str) -> list[int]:
+    """Token ids of a user's message up to where the reply begins."""
+    if tokenizer.chat_template is None:
+        return list(tokenizer(prompt + "\n")["input_ids"])
+    messages = [{"role": "user", "content": prompt}]
+    text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def text_ids(tokenizer: Any, text: str) -> list[int]:
+    """Token ids of a text alone, without special ones around it."""
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
 
 
 def load(name: str, compute: Compute, place: str) -> Model:
