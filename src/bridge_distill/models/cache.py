@@ -15,9 +15,8 @@ def plain(cache: Any) -> Any:
 
     if type(cache) is not DynamicCache:
         return None
-    kinds = {DynamicLayer, _growing_layer()}
-    whole = all(type(layer) in kinds and layer.is_initialized for layer in cache.layers)
-    return cache if whole else None
+    kinds, layers = {DynamicLayer, _growing_layer()}, list[Any](cache.layers)
+    return cache if all(type(layer) in kinds and layer.is_initialized for layer in layers) else None
 
 
 def growing(cache: Any) -> Any:
@@ -41,7 +40,7 @@ def picked(cache: Any, rows: Any, first: int) -> Any:
 def _growing_layer() -> Any:
     from transformers.cache_utils import DynamicLayer
 
-    class Growing(DynamicLayer):
+    class Growing(DynamicLayer):  # type: ignore[no-untyped-call]
         """A layer whose keys and values are the front of larger buffers: a step is written behind them."""
 
         def update(self, key_states: Any, value_states: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:

@@ -11,7 +11,7 @@ from bridge_distill.config import Compute
 from bridge_distill.engine.progress import Tick, unseen
 from bridge_distill.models.batches import batches
 from bridge_distill.models.decode import decode
-from bridge_distill.models.generator import Asked, Decoding, Generation, Generator, engines
+from bridge_distill.models.generator import Asked, Decoding, Engine, Generation, Generator, engines
 from bridge_distill.models.load import Model, load, text_ids
 from bridge_distill.models.reading import left_padded, read
 from bridge_distill.models.writing import continued, generations
@@ -54,10 +54,11 @@ class Transformers(Generator):
         return [[one] for one in generations(self.model, written, decoding.stop, begun)]
 
 
-@engines.register("transformers")
-def open_transformers(model: str, compute: Compute, place: str) -> Transformers:
-    """Load the model into this process."""
+def _open(model: str, compute: Compute, place: str) -> Transformers:
     return Transformers(load(model, compute, place), compute.batch_tokens)
+
+
+engines.register("transformers")(Engine(_open))
 
 
 def _draws(seed: int, positions: Sequence[int], decoding: Decoding) -> Any:
