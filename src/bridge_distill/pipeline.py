@@ -15,6 +15,7 @@ from bridge_distill.config import Assistant, Run, Tutor
 from bridge_distill.engine.stage import RECORD, Runner, Stage, lock, write_json
 from bridge_distill.errors import UserError, nearest
 from bridge_distill.models.bases import base_digest, check_base
+from bridge_distill.models.generator import check_engine
 from bridge_distill.runfile import RunFile
 
 
@@ -82,6 +83,7 @@ def check(run: Run, with_key: bool) -> None:
     selection.check_score(run.score)
     selection.check(run.select)
     teacher.check(run.teacher, run.budget, with_key)
+    check_engine(run.compute)
     check_base(*rounds.scorer(run))
     check_base(run.student.base, "student.base")
     if run.assistant is not None:
