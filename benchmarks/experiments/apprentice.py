@@ -94,7 +94,7 @@ def study(quick: bool, work: Path) -> experiment.Study:
     scale, todo = Scale(), list(plan())
     if quick:
         small = {"shrink": {"layers": 2, "vocabulary": "task"}, "epochs": 1}
-        scale = Scale(Sizes(40, 4), small, small, {"rounds": 3, "samples": 2, "epochs": 1}, 8)
+        scale = Scale(Sizes(20, 4), small, small, {"rounds": 3, "samples": 2, "epochs": 1}, 8)
         todo = [
             *cells([("practice-legal", FEW)], [0], [PLAIN, "tasks", IMPROVED[0]]),
             Cell("practice-legal", ALL, PLAIN, 0),

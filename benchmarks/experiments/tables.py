@@ -33,8 +33,8 @@ def table(
     rows = []
     for key, by_seed in found.items():
         row = row_of(key, np.array([cell["values"] for cell in by_seed.values()]))
-        base = _paired(by_seed, found.get(_turned(key, against), {}))
-        top = _paired(by_seed, found.get(_turned(key, ceiling), {})) if ceiling else None
+        base = _paired(found, key, against)
+        top = _paired(found, key, ceiling) if ceiling else None
         row |= {"over": differences(*base)} if base else {}
         row |= {"of_ceiling": ratios(*top)} if top else {}
         rows.append(row | {name: _mean([cell[name] for cell in by_seed.values()]) for name in figures})
@@ -86,17 +86,14 @@ def markdown(rows: Sequence[Mapping[str, Any]], scale: float = 100) -> str:
     return "\n".join(lines)
 
 
-def _paired(by_seed: Mapping[int, Any], base: Mapping[int, Any]) -> tuple[Values, Values] | None:
-    """The values of the seeds that both have."""
-    both = sorted(by_seed.keys() & base.keys())
-    if not both:
+def _paired(found: Mapping[Key, Mapping[int, Any]], key: Key, to: Mapping[str, Any]) -> tuple[Values, Values] | None:
+    """The values of a row and of the one that it is compared to, for the seeds that both have."""
+    other = (key[0], to.get("share", key[1]), to.get("method", key[2]))
+    both = sorted(found[key].keys() & found.get(other, {}).keys())
+    if not both or other == key:
         return None
-    here, there = (np.array([cells[seed]["values"] for seed in both]) for cells in (by_seed, base))
+    here, there = (np.array([found[name][seed]["values"] for seed in both]) for name in (key, other))
     return here, there
-
-
-def _turned(key: Key, to: Mapping[str, Any]) -> Key:
-    return key[0], to.get("share", key[1]), to.get("method", key[2])
 
 
 def _resampled(statistic: Callable[[Callable[[Values], Any]], Any], like: Values) -> list[float]:
