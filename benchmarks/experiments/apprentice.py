@@ -2,7 +2,8 @@
 
 A cell is a run: 5% of a pool of 400 is drawn at random and paid, the assistant is tuned as its run file says, and the
 test questions are development questions, held out of the training split. Runs lie in the work folder and go on where
-they were stopped; ``improved 1`` to ``improved 3`` are the rounds of one run. The ceiling is ``plain`` at 100%.
+they were stopped; ``improved 1`` to ``improved 3`` are the rounds of one run, whose
+assistants but the last also learn what a hint is. The ceiling is ``plain`` at 100%.
 
     [BRIDGE_DATA=folder] python apprentice.py [--quick] [--minutes N] [--worker 1/2] [--only WORD] [--work FOLDER]
 """
@@ -28,7 +29,7 @@ from cells import Cell, cells
 FEW, ALL = 0.05, 1.0
 SETS = ("practice-legal", "legal_diversity", "practice-financial", "tatqa_arith")
 SEEDS = range(3)
-FIGURES = ("paid", "majority", "tuning_seconds", "strategies")
+FIGURES = ("paid", "majority", "tuning_seconds", "explaining_seconds", "strategies")
 
 
 def measured(cell: Cell, scale: Scale, work: Path) -> dict[str, Any]:
@@ -45,12 +46,16 @@ def measured(cell: Cell, scale: Scale, work: Path) -> dict[str, Any]:
     if stages[-1] == "assistant":
         for weights in run.rglob("*.safetensors"):
             weights.unlink()
-    made = {name: read_record(run / name) for name in ("data", "teach", stages[-1])}
+    explain = f"improve-{len(stages)}/explain" if cell.method in IMPROVED else None
+    names = ("data", "teach", stages[-1], *([explain] if explain else []))
+    made = {name: read_record(run / name) for name in names}
     traces = made[stages[-1]]["figures"].get("traces", {})
     return {
         "paid": made["teach"]["figures"]["replies"],
         "majority": round(made["data"]["figures"]["majority"], 4),
         "tuning_seconds": round(made[stages[-1]]["seconds"]),
+        "explaining_seconds": round(made[explain]["seconds"]) if explain else 0,
+        "explained": made[explain]["figures"] if explain else None,
         "strategies": sum(count for note, count in traces.items() if not note.startswith("flat")),
         "values": [verdict.correct for verdict in artifacts.verdicts(run / "tested" / stages[-1])],
     }

@@ -64,21 +64,21 @@ def run_file(cell: Cell, scale: Scale, work: Path) -> RunFile:
         "tutor": {"max_new_tokens": tokens},
         "evaluate": {"models": ["assistant"], "max_new_tokens": tokens},
     }
-    for section, more in _method(cell, scale).items():
+    for section, more in _method(cell, scale.improve | {"max_new_tokens": tokens}).items():
         settings[section] |= more
     file = work / f"{name}.yaml"
     file.write_text(yaml.safe_dump(settings, sort_keys=False))
     return read_run(file)
 
 
-def _method(cell: Cell, scale: Scale) -> dict[str, dict[str, Any]]:
+def _method(cell: Cell, improve: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """What a method sets; the recorded experts wrote flat rationales, which get the strategy of their kind."""
     if cell.method in HIERARCHICAL:
         made_up = cell.set.startswith(PRACTICE)
         asked = {"teacher": {"trace": "hierarchical"}} if made_up else {}
         found = {} if made_up else {"strategies": "clusters"}
         return {**asked, "assistant": {"levels": cell.method} | found}
-    return {"assistant": {"improve": scale.improve}} if cell.method in IMPROVED else {}
+    return {"assistant": {"improve": improve}} if cell.method in IMPROVED else {}
 
 
 def _scorer(work: Path) -> Path:
