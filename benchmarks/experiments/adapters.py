@@ -71,7 +71,7 @@ def megabytes(model: Model) -> float:
 def study(quick: bool, work: Path) -> experiment.Study:
     todo, sizes, lesson = cells(PLAN, SEEDS, METHODS), Sizes(), Lesson()
     if quick:
-        sizes, lesson = Sizes(60, 30, 30), Lesson(Assistant(epochs=1), 4, 32)
+        sizes, lesson = Sizes(30, 10, 16), Lesson(Assistant(epochs=1), 4, 16)
         todo = cells([("practice-legal", 0.15)], [0], [AGAINST, "lora-1 at 0.001", "sparse at 0.001", "ranks at 0.001"])
     find = cache(lambda name: prepare(name, work, sizes))
 
