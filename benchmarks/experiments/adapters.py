@@ -72,7 +72,7 @@ def study(quick: bool, work: Path) -> experiment.Study:
     todo, sizes, lesson = cells(PLAN, SEEDS, METHODS), Sizes(), Lesson()
     if quick:
         sizes, lesson = Sizes(30, 10, 16), Lesson(Assistant(epochs=1), 4, 16)
-        todo = cells([("practice-legal", 0.15)], [0], [AGAINST, "lora-1 at 0.001", "sparse at 0.001", "ranks at 0.001"])
+        todo = cells([("practice-legal", 0.15)], [0], [AGAINST, "sparse at 0.001", "ranks at 0.001"])
     find = cache(lambda name: prepare(name, work, sizes))
 
     def measure(cell: Cell) -> dict[str, Any]:
