@@ -23,8 +23,11 @@ FLOW = {
     "place",
     "rounds",
     "__main__",
+    "efforts",
     "forecast",
+    "improving",
     "kinds",
+    "new_questions",
     "status",
     "table",
 }

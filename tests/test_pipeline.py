@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import random
-import signal
 import sqlite3
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bridge_distill import artifacts
-from tiny import COMMAND, command, tree, write
+from tiny import COMMAND, command, killed, tree, write
 
 
 def weights(folder: Path) -> dict[str, bytes]:
@@ -111,18 +109,7 @@ def test_killed_at_any_moment_a_run_ends_with_the_same_bytes_and_pays_once(
 ) -> None:
     file = write(tmp_path / "killed", tree(tiny_base))
     draw = random.Random(11)
-    kills = 0
-    for _ in range(6):
-        child = subprocess.Popen(
-            [*COMMAND, "run", str(file)], stderr=subprocess.PIPE, text=True, start_new_session=True
-        )
-        assert child.stderr is not None
-        if any("working" in line for line in child.stderr):
-            time.sleep(draw.random() * 2)
-        if child.poll() is None:
-            child.send_signal(signal.SIGKILL)
-            kills += 1
-        child.communicate()
+    kills = killed([("", draw.random() * 2) for _ in range(6)], "run", file)
     assert kills, "the first stage is always under way when the first kill comes"
     last = command("run", file)
     assert last.returncode == 0, last.stderr

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import signal
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +13,12 @@ from bridge_distill import artifacts, selection
 from bridge_distill.config import Select
 from bridge_distill.engine.stage import read_record
 from bridge_distill.errors import UserError
-from bridge_distill.pipeline import stages
+from bridge_distill.pipeline import stages as stages_of
 from bridge_distill.records import Choice, Question
 from bridge_distill.runfile import read_run
 from bridge_distill.teacher.database import Database
 from pages import Page
-from tiny import COMMAND, command, tree, write
+from tiny import command, killed, tree, write
 
 ROUNDS = {"rounds": 3, "held_out": 12}
 PARTS = ["select", "teach", "assistant", "held-out", "curve"]
@@ -155,18 +152,8 @@ def test_killed_at_any_moment_rounds_end_with_the_same_choices_and_pay_once(
 ) -> None:
     file = write(tmp_path / "killed", in_rounds(tiny_base))
     draw = random.Random(5)
-    kills = 0
-    for stage in ("round-2/score", "round-2/teach", "round-2/held-out"):
-        child = subprocess.Popen(
-            [*COMMAND, "run", str(file), "--until", "curve"], stderr=subprocess.PIPE, text=True, start_new_session=True
-        )
-        assert child.stderr is not None
-        if any(f"tiny/{stage}: working" in line for line in child.stderr):
-            time.sleep(draw.random() / 4)
-        if child.poll() is None:
-            child.send_signal(signal.SIGKILL)
-            kills += 1
-        child.communicate()
+    stages = ("round-2/score", "round-2/teach", "round-2/held-out")
+    kills = killed([(f"tiny/{stage}", draw.random() / 4) for stage in stages], "run", file, "--until", "curve")
     assert kills, "some of these stages take longer than a quarter of a second"
     last = command("run", file, "--until", "curve")
     assert last.returncode == 0, last.stderr
@@ -240,7 +227,7 @@ def test_plan_counts_the_time_of_scoring_and_tuning_again(tmp_path: Path) -> Non
 
 def test_one_round_has_the_stages_and_settings_that_runs_always_had(tiny_base: Path, tmp_path: Path) -> None:
     run = read_run(write(tmp_path / "r", in_rounds(tiny_base, select={"held_out": 7}))).run
-    plan = {stage.name: (sorted(stage.settings), stage.inputs) for stage in stages(run, run.name, run.assistant)}
+    plan = {stage.name: (sorted(stage.settings), stage.inputs) for stage in stages_of(run, run.name, run.assistant)}
     tested = [f"evaluate/{name}" for name in ("base", "assistant", "student")]
     assert [*plan] == ["data", "score", "select", "teach", "assistant", "tutor", "student", *tested]
     assert plan["score"] == (["base", "embedder", "score", "seed"], ("data",))

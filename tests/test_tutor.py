@@ -186,7 +186,7 @@ def test_settings_that_contradict_each_other_are_refused(settings_: dict[str, An
 
 def test_an_unknown_filter_is_answered_with_the_nearest() -> None:
     with pytest.raises(UserError, match=r"tutor\.filters: unknown filter 'finish'; .*'finished'"):
-        check_filters(plan(filters=["finish"]))
+        check_filters(plan(filters=["finish"]), "tutor")
 
 
 def explained(base: Path, root: Path, chosen: Tutor, questions: Sequence[Question]) -> list[Rationale]:

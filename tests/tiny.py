@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -45,3 +48,23 @@ def write(folder: Path, made: dict[str, Any]) -> Path:
 
 def command(*words: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*COMMAND, *map(str, words)], capture_output=True, text=True, timeout=300, check=False)
+
+
+def killed(moments: Iterable[tuple[str, float]], *words: Any) -> int:
+    """Start a command once for each moment and kill it some seconds after a stage (any, for "") says that it works.
+
+    Returns how many of them were still running.
+    """
+    kills = 0
+    for stage, seconds in moments:
+        child = subprocess.Popen(
+            [*COMMAND, *map(str, words)], stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+        assert child.stderr is not None
+        if any(f"{stage}: working" in line for line in child.stderr):
+            time.sleep(seconds)
+        if child.poll() is None:
+            child.send_signal(signal.SIGKILL)
+            kills += 1
+        child.communicate()
+    return kills

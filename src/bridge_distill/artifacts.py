@@ -23,6 +23,10 @@ WEIGHTED = "weighted.npy"
 CHOICES = "choices.parquet"
 REPLIES = "replies.parquet"
 RATIONALES = "rationales.parquet"
+DRAFTS = "drafts.parquet"
+QUESTIONS = "questions.parquet"
+CONSENSUS = "consensus.parquet"
+CHECKED = "checked"
 VERDICTS = "verdicts.parquet"
 MODEL = "model"
 CURVE = "curve.json"
@@ -82,6 +86,11 @@ def replies(teach: Path) -> list[Reply]:
 def rationales(folder: Path) -> list[Rationale]:
     """The rationales that a teach or tutor stage left, kept or not."""
     return read_rows(folder / RATIONALES, Rationale)
+
+
+def new_questions(folder: Path) -> list[Question]:
+    """The questions that a stage added to the pool's; none where it asked those of the pool alone."""
+    return read_rows(folder / QUESTIONS, Question) if (folder / QUESTIONS).is_file() else []
 
 
 def verdicts(evaluate: Path) -> list[Verdict]:

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bridge_distill import artifacts, data, rounds, selection, teacher
+from bridge_distill import artifacts, data, new_questions, rounds, selection, teacher
 from bridge_distill.config import Run
+from bridge_distill.efforts import READING_SHARE, TRAINING_SHARE, WRITING_SHARE, Effort
 from bridge_distill.engine.stage import RECORD, Stage
 from bridge_distill.guidance import relative_cost
 from bridge_distill.models.bases import EMBEDDED
@@ -22,11 +23,7 @@ from bridge_distill.runfile import RunFile
 
 SIGNS_PER_TOKEN = 4
 TOKENS_PER_WORD = 1.4
-# Shares of the measured GEMM rate that the 135M base reached on two AVX2 cores (docs/experiments.md), and
-# the share of its weights that is left when the vocabulary is trimmed.
-READING_SHARE = 0.8
-WRITING_SHARE = 0.6
-TRAINING_SHARE = 0.6
+# The share of a base's weights that is left when the vocabulary is trimmed.
 TRIMMED = 0.8
 
 
@@ -95,6 +92,7 @@ def _forecast(run: Run, scope: str, plan: Sequence[Stage], folder: Path, arms: i
     asked, basis = _asked(run, pool, folder, done)
     paid = asked if isinstance(asked, int) else len(asked)
     assert run.store is not None  # the run file's reader filled it in
+    seconds = _seconds(run, pool, paid, done, arms)
     return {
         "pool": pool.size,
         "test": pool.test,
@@ -104,7 +102,8 @@ def _forecast(run: Run, scope: str, plan: Sequence[Stage], folder: Path, arms: i
         "teacher": teacher.plan(run.teacher, run.budget, scope, pool, pool.size, asked, run.store),
         "done": done,
         "to_do": [name for name in names if name not in done],
-        "seconds": _seconds(run, pool, paid, done, arms),
+        "seconds": None if seconds is None else round(sum(seconds.values()), 1),
+        "stage_seconds": seconds,
         "disk_bytes": _disk(run),
     }
 
@@ -135,6 +134,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
         *_mode_lines(cost),
         *_cap_lines(cost),
         f"  time here: about {seconds / 60:.0f} minutes" if seconds is not None else "  time: unknown for these bases",
+        *(f"    {name}: {each / 60:.1f}" for name, each in (found["stage_seconds"] or {}).items()),
         f"  disk: at most {disk / 1e9:.1f} GB" if disk is not None else "  disk: unknown for these bases",
         f"  done: {', '.join(found['done']) or 'nothing yet'}; to do: {', '.join(found['to_do']) or 'nothing'}",
     ]
@@ -181,7 +181,7 @@ def _asked(run: Run, pool: data.Pool, folder: Path, done: list[str]) -> tuple[Se
     return count, "not chosen yet, so expected as the average and bounded by the longest"
 
 
-def _seconds(run: Run, pool: data.Pool, paid: int, done: list[str], arms: int) -> float | None:
+def _seconds(run: Run, pool: data.Pool, paid: int, done: list[str], arms: int) -> dict[str, float] | None:
     """Rough seconds of the stages to come: operations over the GEMM rate measured now; arms count like a student."""
     reader, _ = rounds.scorer(run)
     names = {reader, run.student.base, *([run.assistant.base] if run.assistant else [])}
@@ -193,7 +193,8 @@ def _seconds(run: Run, pool: data.Pool, paid: int, done: list[str], arms: int) -
     layers = run.student.shrink.layers
     share = (layers if isinstance(layers, int) else len(layers)) / 30 if layers else 1.0
     student = size[run.student.base] * share
-    steps = run.student.steps or (run.student.epochs or 3) * pool.size / run.student.batch
+    added = run.questions.amount * run.questions.keep_best if run.assistant is not None else 0
+    steps = run.student.steps or (run.student.epochs or 3) * (pool.size + added) / run.student.batch
     work = {
         "score": 2 * size[reader] * pool.size * (prompt + selection.written_tokens(run.score)) / READING_SHARE,
         "student": 6 * student * steps * run.student.batch * (prompt + reply) / TRAINING_SHARE * (1 + arms),
@@ -201,15 +202,16 @@ def _seconds(run: Run, pool: data.Pool, paid: int, done: list[str], arms: int) -
         "evaluate/student": 2 * student * pool.test * (prompt + reply) / WRITING_SHARE * (1 + arms),
     }
     if run.assistant is not None and run.tutor is not None:
-        helper = size[run.assistant.base]
-        work["assistant"] = 6 * helper * run.assistant.epochs * paid * (prompt + reply) / TRAINING_SHARE
-        work["tutor"] = 2 * helper * pool.size * run.tutor.samples * (prompt + reply) / WRITING_SHARE
-        answer = 2 * helper * (prompt + reply) / WRITING_SHARE
-        work["evaluate/assistant"] = answer * pool.test
-        work |= _in_rounds(run, work, answer * run.select.held_out)
+        effort = Effort(run.assistant, size[run.assistant.base], prompt, reply)
+        work |= effort.assistant(paid, pool.size)
+        work["tutor"] = effort.explained(pool.size, run.tutor.samples)
+        work |= new_questions.work(run, pool.size, effort)
+        work["evaluate/assistant"] = effort.explained(pool.test)
+        tuned, tested = effort.tuned(paid, run.assistant.epochs), effort.explained(run.select.held_out)
+        work |= _in_rounds(run, work["score"], tuned, tested)
     work = _under_guides(run, work, prompt, reply)
-    left = sum(operations for stage, operations in work.items() if stage not in done)
-    return round(left / gemm_rate(), 1)
+    rate = gemm_rate()
+    return {stage: round(operations / rate, 1) for stage, operations in work.items() if stage not in done}
 
 
 def _under_guides(run: Run, work: Mapping[str, float], prompt: float, reply: float) -> dict[str, float]:
@@ -223,13 +225,13 @@ def _under_guides(run: Run, work: Mapping[str, float], prompt: float, reply: flo
     }
 
 
-def _in_rounds(run: Run, work: Mapping[str, float], test: float) -> dict[str, float]:
+def _in_rounds(run: Run, score: float, tuned: float, test: float) -> dict[str, float]:
     """Operations that several rounds add to one: scoring again, tuning on what is there, and a held-out test each."""
     last = run.select.rounds
     added: dict[str, float] = {}
     for number in range(1, last):
-        added[f"round-{number + 1}/score"] = work["score"]
-        added[f"round-{number}/assistant"] = work["assistant"] * number / last
+        added[f"round-{number + 1}/score"] = score
+        added[f"round-{number}/assistant"] = tuned * number / last
         added[f"round-{number}/held-out"] = test
     return added | ({"held-out": test} if last > 1 else {})
 
@@ -237,8 +239,9 @@ def _in_rounds(run: Run, work: Mapping[str, float], test: float) -> dict[str, fl
 def _disk(run: Run) -> int | None:
     """Bytes at the most: models at 4 bytes a weight, and two checkpoints of weights and two moments each."""
     helpers = [run.assistant.base] if run.assistant else []
-    bases = [run.student.base, *helpers]
+    bases = [run.student.base, *helpers, *(helpers if run.questions.amount else [])]
     if not set(bases) <= EMBEDDED.keys():
         return None
-    of_rounds = sum(4 * EMBEDDED[base].parameters * (run.select.rounds - 1) for base in helpers)
+    more = run.select.rounds - 1 + (run.assistant.improve.rounds if run.assistant else 0)
+    of_rounds = sum(4 * EMBEDDED[base].parameters * more for base in helpers)
     return of_rounds + sum(4 * EMBEDDED[base].parameters * (1 + 2 * 3) for base in bases)

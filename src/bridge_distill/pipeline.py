@@ -1,6 +1,7 @@
 """The whole flow on one screen: a run file becomes stages, in order, for the run and for each arm.
 
-Score, select, teach and assistant, which a budget may be spent in several rounds of, stand in ``rounds``.
+Score, select and teach, which a budget may be spent in several rounds of, stand in ``rounds``; the assistant, which
+may go on learning from itself, stands in ``improving``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bridge_distill import assistant, data, evaluating, rounds, selection, student, teacher
+from bridge_distill import assistant, data, evaluating, improving, new_questions, rounds, selection, student, teacher
 from bridge_distill.answers import answer_forms
 from bridge_distill.config import Assistant, Run, Tutor
 from bridge_distill.engine.stage import RECORD, Runner, Stage, lock, write_json
@@ -36,8 +37,11 @@ def stages(run: Run, scope: str, learner: Assistant | None) -> list[Stage]:
     ]
     learns_from = ["teach"]
     if run.assistant is not None and run.tutor is not None:
-        made += [*rounds.tuning(run, run.assistant), _tutoring(run, run.assistant, run.tutor)]
+        made += [*improving.tuning(run, run.assistant), _tutoring(run, run.assistant, run.tutor)]
         learns_from.append("tutor")
+        added = new_questions.stages(run, run.assistant, run.tutor)
+        made += added
+        learns_from += [stage.name for stage in added[-1:]]
     made.append(
         Stage(
             "student",
@@ -89,8 +93,9 @@ def check(run: Run, with_key: bool) -> None:
     if run.assistant is not None:
         check_base(run.assistant.base, "assistant.base")
         assistant.check(run.assistant)
+        assistant.check_filters(run.assistant.improve, "assistant.improve")
     if run.tutor is not None:
-        assistant.check_filters(run.tutor)
+        assistant.check_filters(run.tutor, "tutor")
     evaluating.check(run)
     for phase in run.student.curriculum:
         student.curriculum_phases.get(phase, "student.curriculum")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 from bridge_distill import templates
@@ -49,6 +50,11 @@ def conclusion(question: Question, strategy_part: str, steps_part: str) -> str:
     return f"{body(question)}\n{strategy_part}\n{steps_part}\n{end}"
 
 
+def hinted(question: Question, answer: str) -> Question:
+    """The question with its answer given away: every prompt of a local model then holds the hint."""
+    return replace(question, text=f"{question.text}\nHint: the answer is {answer}.")
+
+
 @lru_cache(maxsize=256)
 def _ask(form: str, max_words: int, structured: bool) -> str:
     end = (
@@ -60,6 +66,13 @@ def _ask(form: str, max_words: int, structured: bool) -> str:
         f"Explain briefly how to find the answer, in plain text and at most {max_words} words, so that a small "
         f"model can learn the steps. {end}"
     )
+
+
+def new_question(domain: str | None, form: str | None) -> str:
+    """The prompt for another question in a pool's manner, of a domain and an answer form where those are told apart."""
+    about = f" Domain: {domain}." if domain is not None else ""
+    ends = f" Form of its answer: {form.replace('_', ' ')}." if form is not None else ""
+    return f"Write a question.{about}{ends}"
 
 
 def completion(explanation: str, answer: str) -> str:
@@ -78,7 +91,10 @@ def explanation(reply: str) -> str:
 
 def body(question: Question) -> str:
     """The question with its choices, without instructions."""
-    if not question.choices or question.form == "yes_no":
-        return question.text
-    listed = "\n".join([f"{letter}) {text}" for letter, text in zip(LETTERS, question.choices, strict=False)])
-    return f"{question.text}\n{listed}"
+    lines = [f"{letter}) {text}" for letter, text in zip(LETTERS, listed(question), strict=False)]
+    return "\n".join([question.text, *lines])
+
+
+def listed(question: Question) -> list[str]:
+    """The choices that stand below a question; none where its answer is one of two known words."""
+    return [] if question.form == "yes_no" else question.choices or []

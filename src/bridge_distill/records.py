@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 EXPERT = "expert"
 ASSISTANT = "assistant"
+HINTED = "assistant with a hint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,37 @@ class Rationale:
     quality: float | None = None
     strategy: str | None = None
     note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A text that was written to be a new question; ``reason`` says why it is not asked.
+
+    ``form``, ``listed`` (choices stand below it) and ``domain`` are what was asked for; a kept draft's question has the
+    id ``question_id``, which is derived from the text.
+    """
+
+    question_id: str
+    text: str
+    form: str
+    listed: bool
+    domain: str | None
+    kept: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Consensus:
+    """The answer that most samples give to a question, the share of the samples that do, and whether it is believed.
+
+    ``answer`` is in canonical spelling, None where no sample gives one.
+    """
+
+    question_id: str
+    answer: str | None
+    agreement: float
+    kept: bool
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def buying(run: Run, scope: str, learner: Assistant | None) -> list[Stage]:
     for number in range(1, last):
         assert learner is not None  # checked above
         stages = [_score(run, number), _select(run, number), _teach(run, scope, number)]
-        made += _unless_stopped(run, number, [*stages, *_tuned(run, learner, number), *_tested(run, learner, number)])
+        made += _unless_stopped(run, number, [*stages, *_tuned(run, learner, number)])
     return [
         *made,
         *_unless_stopped(run, last, [_score(run, last)]),
@@ -42,11 +42,10 @@ def buying(run: Run, scope: str, learner: Assistant | None) -> list[Stage]:
     ]
 
 
-def tuning(run: Run, learner: Assistant) -> list[Stage]:
-    """The assistant that learns from every reply and, after several rounds, its test and the whole learning curve."""
+def tested_last(run: Run, learner: Assistant, tuned: str) -> list[Stage]:
+    """After several rounds, the test of the assistant ``tuned`` on every reply, and the whole learning curve."""
     last = run.select.rounds
-    tested = _tested(run, learner, last) if last > 1 else []
-    return [*_tuned(run, learner, last), *_unless_stopped(run, last, tested)]
+    return [] if last == 1 else _unless_stopped(run, last, _tested(run, learner, last, tuned))
 
 
 def asked_by(learner: Assistant) -> dict[str, Any]:
@@ -175,10 +174,11 @@ def _teach(run: Run, scope: str, number: int) -> Stage:
 
 
 def _tuned(run: Run, learner: Assistant, number: int) -> list[Stage]:
-    taught = _name(run, "teach", number)
+    """The round's assistant, its test and the learning curve so far."""
+    taught, name = _name(run, "teach", number), _name(run, "assistant", number)
     return [
         Stage(
-            _name(run, "assistant", number),
+            name,
             {
                 "assistant": assistant.identity(learner),
                 "base": base_digest(learner.base, "assistant.base"),
@@ -188,15 +188,15 @@ def _tuned(run: Run, learner: Assistant, number: int) -> list[Stage]:
             lambda at: assistant.apprentice(
                 learner, at["data"], at[taught], at.folder, at.scratch, run.compute, run.seed, kinds
             ),
-        )
+        ),
+        *_tested(run, learner, number, name),
     ]
 
 
-def _tested(run: Run, learner: Assistant, number: int) -> list[Stage]:
-    """The round's assistant on the held-out questions, and the learning curve so far."""
-    tuned, rounds = _name(run, "assistant", number), range(1, number + 1)
-    decides = 1 < number < run.select.rounds
-    stop_below = run.select.stop_below if decides else None
+def _tested(run: Run, learner: Assistant, number: int, tuned: str) -> list[Stage]:
+    """The assistant ``tuned`` in a round on the held-out questions, and the learning curve so far."""
+    rounds = range(1, number + 1)
+    stop_below = run.select.stop_below if 1 < number < run.select.rounds else None
     return [
         Stage(
             _name(run, "held-out", number),

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from bridge_distill import artifacts, prompts
-from bridge_distill.assistant.levels import Phase, phases
+from bridge_distill.assistant.lessons import lessons, planned
+from bridge_distill.assistant.levels import Phase
 from bridge_distill.assistant.strategies import KindsFn, with_strategies
 from bridge_distill.config import Assistant, Compute
 from bridge_distill.errors import UserError
 from bridge_distill.models.adapters import make_adapter, merged, settings_of
 from bridge_distill.models.load import Model, cut, load
 from bridge_distill.models.runtime import set_seed
-from bridge_distill.models.train import Trained, Training, fine_tune
+from bridge_distill.models.train import Trained, Training, Validation, fine_tune
+from bridge_distill.records import Question
 
 ADAPTER = "assistant.adapter"
 
@@ -42,11 +44,14 @@ def apprentice(
     compute: Compute,
     seed: int,
     kinds: KindsFn,
+    own: Path | None = None,
+    hinted: bool = False,
 ) -> dict[str, Any]:
     """Write the tuned assistant, adapters merged, as plain safetensors; returns figures.
 
-    ``kinds`` sorts the questions of flat rationales, where those are to get a strategy. Raises ``UserError``
-    where no kept reply is short enough to learn from.
+    ``kinds`` sorts the questions of flat rationales, where those are to get a strategy. ``own`` is the folder of
+    an assistant's explanations that are learnt beside the paid ones, ``hinted`` says that it will be given hints.
+    Raises ``UserError`` where no kept reply is short enough to learn from.
     """
     adapt = make_adapter(settings.adapter, ADAPTER)
     questions = {question.id: question for question in artifacts.train_questions(data)}
@@ -59,13 +64,15 @@ def apprentice(
         )
     if settings.strategies == "clusters":
         paid = with_strategies(questions, paid, kinds, seed)
-    plan = phases(settings, questions, paid)
+    joined = None if own is None else [row for row in artifacts.rationales(own) if row.kept]
+    learnt = lessons(settings, paid, joined, hinted, seed)
+    plan = planned(settings, questions, learnt)
     set_seed(seed)
     model = load(settings.base, compute, "assistant.base")
-    learnt = [text for phase in plan for one in phase.examples for text in (one.prompt, one.completion)]
-    cut(model, settings.shrink, [*map(prompts.local, questions.values()), *learnt], "assistant.shrink")
+    cut(model, settings.shrink, _texts(questions.values(), plan, hinted), "assistant.shrink")
     model.network = adapt(model, [one for phase in plan for one in phase.examples])
-    trained = _tune(model, plan, settings, scratch, seed)
+    epochs = settings.epochs if own is None else settings.improve.epochs
+    trained = _tune(model, plan, settings, epochs, scratch, seed)
     model.network = merged(model.network)
     model.save(folder / artifacts.MODEL)
     notes = dict(sorted(Counter(row.note for row in paid if row.note).items()))
@@ -75,22 +82,34 @@ def apprentice(
         "trained_share": figures["trained_parameters"] / model.parameters,
         "megabytes": megabytes(folder / artifacts.MODEL),
     }
-    return {**weights, **figures, **({"traces": notes} if notes else {})}
+    return {**weights, **figures, **learnt.figures(), **({"traces": notes} if notes else {})}
+
+
+def _texts(questions: Iterable[Question], plan: Sequence[Phase], hinted: bool) -> Iterator[str]:
+    """Whatever the assistant will read or write, as far as that is known."""
+    for question in questions:
+        yield prompts.local(question)
+        if hinted and question.answer is not None:
+            yield prompts.local(prompts.hinted(question, question.answer))
+    for phase in plan:
+        for example in (*phase.examples, *phase.held_out):
+            yield from (example.prompt, example.completion)
 
 
 def _tune(
-    model: Model, plan: Sequence[Phase], settings: Assistant, scratch: Path, seed: int
+    model: Model, plan: Sequence[Phase], settings: Assistant, epochs: float, scratch: Path, seed: int
 ) -> list[tuple[str, Trained]]:
     """Learn the phases in order; a phase that ended before a kill is read back from its last checkpoint."""
     done = []
     for index, phase in enumerate(plan):
-        steps = max(1, math.ceil(settings.epochs * len(phase.examples) / settings.batch))
+        steps = max(1, math.ceil(epochs * len(phase.examples) / settings.batch))
         training = Training(
             steps, settings.batch, settings.learning_rate, settings.max_tokens, settings.save_steps, seed + index
         )
         checkpoints = scratch / f"checkpoints{f'-{index}' * (index > 0)}"
+        validation = Validation(phase.held_out, settings.patience) if phase.held_out else None
         try:
-            trained = fine_tune(model, phase.examples, training, checkpoints, "tuning the assistant")
+            trained = fine_tune(model, phase.examples, training, checkpoints, "tuning the assistant", validation)
         except ValueError as error:
             raise UserError("assistant.max_tokens", str(error), "raise it") from error
         done.append((phase.name, trained))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from bridge_distill.config import Tutor
+from bridge_distill.config import Explaining
 from bridge_distill.records import Question
 from bridge_distill.registry import Registry
 
@@ -40,7 +40,7 @@ class Filter(ABC):
 
     rank: ClassVar[int]
 
-    def __init__(self, settings: Tutor, scratch: Path) -> None:
+    def __init__(self, settings: Explaining, scratch: Path) -> None:
         """``scratch`` is a folder for what has to be known of the rows before."""
         self.settings, self.scratch = settings, scratch
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bridge_distill import prompts
 from bridge_distill.config import Assistant, LevelWeights
@@ -15,10 +15,11 @@ from bridge_distill.traces import levels
 
 @dataclass(frozen=True)
 class Phase:
-    """Examples that are learnt together, after those of the phase before."""
+    """Examples that are learnt together, after those of the phase before; ``held_out`` ones say when to stop."""
 
     name: str
     examples: list[Example]
+    held_out: list[Example] = field(default_factory=list)
 
 
 def phases(settings: Assistant, questions: Mapping[str, Question], rows: Sequence[Rationale]) -> list[Phase]:
@@ -31,19 +32,24 @@ def phases(settings: Assistant, questions: Mapping[str, Question], rows: Sequenc
     if settings.levels != "joint" and not any(row.strategy is not None for row in rows):
         cure = "set teacher.trace: hierarchical, assistant.strategies: clusters, or assistant.levels: joint"
         raise UserError("assistant.levels", f"{settings.levels} needs strategies, and no rationale has one", cure)
-    weights = settings.level_weights
-    if settings.levels == "tasks":
-        made = [Phase("tasks", [task for row in rows for task in _tasks(questions[row.question_id], row, weights)])]
-    elif settings.levels == "staged":
-        first = weights.model_copy(update={"tactics": 0.0, "answer": 0.0})
-        then = weights.model_copy(update={"strategy": 0.0})
-        made = [Phase(name, _joint(questions, rows, w)) for name, w in (("strategy", first), ("tactics", then))]
-    else:
-        made = [Phase("joint", _joint(questions, rows, weights))]
-    found = [phase for phase in made if phase.examples]
+    found = [Phase(name, made) for name, made in laid_out(settings, questions, rows).items() if made]
     if not found:
         raise UserError("assistant.level_weights", "leave nothing of any rationale to learn", "raise one of them")
     return found
+
+
+def laid_out(
+    settings: Assistant, questions: Mapping[str, Question], rows: Sequence[Rationale]
+) -> dict[str, list[Example]]:
+    """The examples that rationales come to in each phase by name, in order; a phase may have none."""
+    weights = settings.level_weights
+    if settings.levels == "tasks":
+        return {"tasks": [task for row in rows for task in _tasks(questions[row.question_id], row, weights)]}
+    if settings.levels == "staged":
+        first = weights.model_copy(update={"tactics": 0.0, "answer": 0.0})
+        then = weights.model_copy(update={"strategy": 0.0})
+        return {name: _joint(questions, rows, w) for name, w in (("strategy", first), ("tactics", then))}
+    return {"joint": _joint(questions, rows, weights)}
 
 
 def _joint(questions: Mapping[str, Question], rows: Sequence[Rationale], weights: LevelWeights) -> list[Example]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 
@@ -29,6 +30,25 @@ def jaccard(one: Shingles, other: Shingles) -> float:
     """Share of the runs of either text that both have."""
     both = len(np.intersect1d(one, other, assume_unique=True))
     return both / (len(one) + len(other) - both)
+
+
+class Crowd:
+    """Texts in memory, to which any other is compared exactly."""
+
+    def __init__(self, texts: Sequence[Shingles]) -> None:
+        self._sizes = np.array([len(text) for text in texts], dtype=np.int64)
+        runs = np.concatenate([np.zeros(0, np.uint64), *texts])
+        order = np.argsort(runs, kind="stable")
+        self._runs, self._owners = runs[order], np.repeat(np.arange(len(texts)), self._sizes)[order]
+
+    def nearest(self, text: Shingles) -> float:
+        """The greatest likeness of a text to one of them; 0 where there is none."""
+        if not len(self._sizes):
+            return 0.0
+        ends = [np.searchsorted(self._runs, text, side) for side in ("left", "right")]
+        held = [self._owners[left:right] for left, right in zip(*ends, strict=True)]
+        both = np.bincount(np.concatenate(held), minlength=len(self._sizes))
+        return float((both / (self._sizes + len(text) - both)).max())
 
 
 class Shelf:

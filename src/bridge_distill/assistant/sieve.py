@@ -11,7 +11,7 @@ from typing import Any
 
 from bridge_distill.assistant.contract import Filter, Sample, filters
 from bridge_distill.assistant.quality import quality
-from bridge_distill.config import Tutor
+from bridge_distill.config import Explaining
 from bridge_distill.records import ASSISTANT, Question, Rationale
 from bridge_distill.traces import parse
 
@@ -24,18 +24,18 @@ class _Step:
     refused: Counter[str] = field(default_factory=Counter)
 
 
-def check(settings: Tutor) -> None:
-    """Raise ``UserError`` for a filter's name that none answers to."""
+def check(settings: Explaining, place: str) -> None:
+    """Raise ``UserError`` for a filter's name that none answers to; ``place`` is the section's dotted path."""
     for name in settings.filters:
-        filters.get(name, "tutor.filters")
+        filters.get(name, f"{place}.filters")
 
 
 class Sieve:
     """The filters that ``settings`` names, made once for a pool; ``scratch`` is a folder for what they keep."""
 
-    def __init__(self, settings: Tutor, scratch: Path) -> None:
+    def __init__(self, settings: Explaining, scratch: Path) -> None:
         self._samples = settings.samples
-        members = sorted(((filters.get(name, "tutor.filters"), name) for name in settings.filters), key=_order)
+        members = sorted(((filters.get(name, "filters"), name) for name in settings.filters), key=_order)
         self._steps = [_Step(name, member(settings, scratch)) for member, name in members]
 
     def sift(self, questions: Iterable[Question], samples: Iterable[Sample]) -> Iterator[Rationale]:
@@ -45,7 +45,7 @@ class Sieve:
         """
         left = iter(samples)
         for question in questions:
-            yield from self._judged(question, list(islice(left, self._samples)))
+            yield from self.judged(question, list(islice(left, self._samples)))
 
     def table(self) -> list[dict[str, Any]]:
         """What each filter saw, refused (by reason) and let through, in order, as plain JSON."""
@@ -65,7 +65,8 @@ class Sieve:
         for step in self._steps:
             step.filter.close()
 
-    def _judged(self, question: Question, made: list[Sample]) -> Iterator[Rationale]:
+    def judged(self, question: Question, made: list[Sample]) -> Iterator[Rationale]:
+        """The samples of the question that comes next."""
         left = made
         reasons: dict[int, str] = {}
         for step in self._steps:
@@ -80,18 +81,23 @@ class Sieve:
         for step in self._steps:
             step.filter.settle(left)
         for sample in made:
-            reason, trace = reasons.get(sample.sample), parse(sample.text)
-            yield Rationale(
-                question.id,
-                sample.sample,
-                ASSISTANT,
-                sample.text,
-                sample.answer,
-                reason is None,
-                reason or "kept",
-                quality(sample),
-                None if trace is None else trace.strategy,
-            )
+            yield rationale_of(sample, reasons.get(sample.sample))
+
+
+def rationale_of(sample: Sample, reason: str | None) -> Rationale:
+    """A sample as a rationale; ``reason`` says why it is not kept, None where it is."""
+    trace = parse(sample.text)
+    return Rationale(
+        sample.question_id,
+        sample.sample,
+        ASSISTANT,
+        sample.text,
+        sample.answer,
+        reason is None,
+        reason or "kept",
+        quality(sample),
+        None if trace is None else trace.strategy,
+    )
 
 
 def _order(member: tuple[type[Filter], str]) -> tuple[int, str]:

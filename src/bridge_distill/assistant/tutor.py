@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from bridge_distill import artifacts, guidance
 from bridge_distill.answers import read_answer
 from bridge_distill.assistant.contract import Sample
 from bridge_distill.assistant.sieve import Sieve
-from bridge_distill.config import Compute, Levels, Tutor
+from bridge_distill.config import Compute, Explaining, Guide, Levels, Tutor
 from bridge_distill.engine.progress import Tick, progress
 from bridge_distill.engine.rows import count_rows, iterate_rows, write_rows
 from bridge_distill.engine.shards import shard_files
@@ -21,8 +21,6 @@ from bridge_distill.models.levels import explain
 from bridge_distill.records import Question, Rationale
 
 Written = Sequence[Generation | guidance.Draft]
-# The samples of each question of a part of the pool, whose first one has that position.
-Explainer = Callable[[Sequence[Question], int], Sequence[Written]]
 
 
 def tutor(
@@ -39,15 +37,17 @@ def tutor(
     """Write a ``Rationale`` for every question and sample, kept or not; returns figures.
 
     ``levels`` says how the assistant was taught, and so how it is asked; ``plans`` are the strategies that a guide
-    gives, if it gives any. A killed run loses at most the shard under
-    way. Neither questions nor explanations are ever all in memory.
+    gives, if it gives any. A killed run loses at most the shard under way. Neither questions nor explanations are
+    ever all in memory.
     """
     pool = data / artifacts.TRAIN
     generator = open_generator(str(assistant / artifacts.MODEL), compute, "assistant")
     questions, acts = count_rows(pool), Counter[str]()
     with progress("explaining", questions) as tick, closing(Sieve(settings, scratch)) as sieve:
-        write = _explainer(generator, settings, levels, plans, seed, tick)
-        written = _written(write, pool, settings.shard, scratch, tick, acts)
+        explained = explanations(
+            generator, iterate_rows(pool, Question), settings, levels, scratch, seed, tick, settings.guide, plans
+        )
+        written = _counted(explained, acts)
         write_rows(folder / artifacts.RATIONALES, Rationale, sieve.sift(iterate_rows(pool, Question), written))
     table = sieve.table()
     refused = sum(step["removed"] for step in table)
@@ -60,28 +60,37 @@ def tutor(
     }
 
 
-def _explainer(
-    generator: Generator, settings: Tutor, levels: Levels, plans: guidance.Plans | None, seed: int, tick: Tick
-) -> Explainer:
-    decoding, guide = Decoding(settings.max_new_tokens, settings.temperature, settings.samples), settings.guide
-    if guide is None:
-        return lambda part, start: explain(generator, part, levels, decoding, seed, tick, start)
-    return lambda part, start: guidance.explain(generator, part, guide, decoding, seed, plans, tick, start)
-
-
-def _written(
-    write: Explainer, pool: Path, size: int, scratch: Path, tick: Tick, acts: Counter[str]
+def explanations(
+    generator: Generator,
+    questions: Iterable[Question],
+    settings: Explaining,
+    levels: Levels,
+    scratch: Path,
+    seed: int,
+    tick: Tick,
+    guide: Guide | None = None,
+    plans: guidance.Plans | None = None,
 ) -> Iterator[Sample]:
-    """The samples of every question in order, each shard on disk before it is read; ``acts`` counts interventions."""
+    """The samples of every question in order, each shard on disk before it is read."""
+    decoding = Decoding(settings.max_new_tokens, settings.temperature, settings.samples)
+
+    def write(part: Sequence[Question], start: int) -> Sequence[Written]:
+        if guide is None:
+            return explain(generator, part, levels, decoding, seed, tick, start)
+        return guidance.explain(generator, part, guide, decoding, seed, plans, tick, start)
 
     def make(part: Sequence[Question], start: int, file: Path) -> None:
         rows = [row for pair in zip(part, write(part, start), strict=True) for row in _samples(*pair)]
         write_rows(file, Sample, rows)
 
-    for file in shard_files(iterate_rows(pool, Question), size, scratch, make, tick):
-        for sample in iterate_rows(file, Sample):
-            acts.update(sample.acts or [])
-            yield sample
+    for file in shard_files(questions, settings.shard, scratch, make, tick):
+        yield from iterate_rows(file, Sample)
+
+
+def _counted(samples: Iterable[Sample], acts: Counter[str]) -> Iterator[Sample]:
+    for sample in samples:
+        acts.update(sample.acts or [])
+        yield sample
 
 
 def _samples(question: Question, written: Written) -> list[Sample]:

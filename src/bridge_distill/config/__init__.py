@@ -7,9 +7,12 @@ of a fingerprint, so changing it never invalidates a finished stage.
 from __future__ import annotations
 
 from bridge_distill.config.budget import Budget, CapSettings, StudyBudget
+from bridge_distill.config.explaining import Explaining
 from bridge_distill.config.guide import Guide, Vote
+from bridge_distill.config.improve import Improve
 from bridge_distill.config.models import Adapter, Assistant, Compute, Evaluate, LevelWeights, Shrink, Student, Tutor
 from bridge_distill.config.pool import Data, Score, Select
+from bridge_distill.config.questions import Questions, Writer
 from bridge_distill.config.run import Run
 from bridge_distill.config.teacher import Price, Teacher
 from bridge_distill.config.types import Levels, Positive, Rate, RunName, Share, VariableName
@@ -22,11 +25,14 @@ __all__ = [
     "Compute",
     "Data",
     "Evaluate",
+    "Explaining",
     "Guide",
+    "Improve",
     "LevelWeights",
     "Levels",
     "Positive",
     "Price",
+    "Questions",
     "Rate",
     "Run",
     "RunName",
@@ -40,4 +46,5 @@ __all__ = [
     "Tutor",
     "VariableName",
     "Vote",
+    "Writer",
 ]

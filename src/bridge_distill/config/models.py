@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from bridge_distill.config.explaining import Explaining
 from bridge_distill.config.guide import Guide
+from bridge_distill.config.improve import Improve
 from bridge_distill.config.types import Levels, Positive, Rate, RunName, Share
 from bridge_distill.section import LATER, WHERE, Section
 
@@ -46,7 +48,9 @@ class Assistant(Section):
     The defaults suit some tens of rationales and full tuning (docs/experiments.md); low-rank adapters
     want a higher learning rate. ``levels`` says how hierarchical traces are learnt: as one sequence, as
     separate tasks, or strategy first and tactics after; ``strategies: clusters`` gives flat rationales a
-    strategy out of others of their kind (docs/traces.md).
+    strategy out of others of their kind (docs/traces.md). With ``validation``, a share of the paid questions,
+    tuning stops where their explanations have become no likelier ``patience`` times, and the best weights stay.
+    ``improve`` is no part of the identity: stages of its own come of it.
     """
 
     base: str = "smollm2-135m"
@@ -59,6 +63,9 @@ class Assistant(Section):
     batch: Positive = 2
     learning_rate: Rate = 1e-4
     max_tokens: Positive = 512
+    validation: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.0, json_schema_extra=LATER)
+    patience: Positive = Field(default=3, json_schema_extra=LATER)
+    improve: Improve = Field(default=Improve(), json_schema_extra=WHERE)
     save_steps: Positive = Field(default=50, json_schema_extra=WHERE)
 
     @field_validator("adapter", mode="before")
@@ -67,33 +74,16 @@ class Assistant(Section):
         return {"kind": value} if isinstance(value, str) else value
 
 
-class Tutor(Section):
+class Tutor(Explaining):
     """What the assistant explains, and which explanations are kept for the student (docs/tutor.md).
 
-    ``max_words``, ``max_alike`` and ``keep_best`` are what the filters ``length``, ``near_duplicates`` and ``best``
-    hold to. ``guide`` guides every sample while it is written (docs/guidance.md).
+    ``guide`` guides every sample while it is written (docs/guidance.md).
     """
 
-    samples: Positive = 1
-    temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
-    max_new_tokens: Positive = 160
-    filters: list[str] = ["finished", "answer", "correct", "repetition", "length"]
-    max_words: Positive = 150
-    max_alike: Share = 0.8
-    keep_best: Positive | None = None
     guide: Guide | None = Field(default=None, json_schema_extra=LATER)
-    shard: Positive = Field(default=64, json_schema_extra=WHERE)
 
     @model_validator(mode="after")
-    def _consistent(self) -> Tutor:
-        if self.samples > 1 and self.temperature == 0:
-            raise ValueError(
-                f"{self.samples} samples at temperature 0 are all the same: set a temperature, such as 0.7"
-            )
-        if (self.keep_best is not None) != ("best" in self.filters):
-            raise ValueError("keep_best and the filter best go together: set both, or neither")
-        if len(set(self.filters)) < len(self.filters):
-            raise ValueError("filters names a filter twice")
+    def _no_vote(self) -> Tutor:
         if self.guide is not None and self.guide.vote is not None:
             raise ValueError("guide.vote picks one answer, but the tutor keeps explanations: set samples instead")
         return self

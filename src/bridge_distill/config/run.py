@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from bridge_distill.config.budget import Budget
 from bridge_distill.config.models import Assistant, Compute, Evaluate, Student, Tutor
 from bridge_distill.config.pool import Data, Score, Select
+from bridge_distill.config.questions import Questions
 from bridge_distill.config.teacher import Teacher
 from bridge_distill.config.types import RunName
 from bridge_distill.section import WHERE, Section
@@ -28,6 +29,7 @@ class Run(Section):
     teacher: Teacher = Teacher()
     assistant: Assistant | None = Assistant()
     tutor: Tutor | None = Tutor()
+    questions: Questions = Questions()
     student: Student = Student()
     evaluate: Evaluate = Evaluate()
     arms: dict[str, dict[str, Any]] = {}

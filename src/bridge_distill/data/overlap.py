@@ -6,24 +6,21 @@ with a shorter window, since questions are short. Only the test split's grams ar
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bridge_distill.records import Question
+from bridge_distill.wording import WORDS, runs, words_of
 
-WORDS = 8
 TOP = 20
 
 
 def overlap(train: Sequence[Question], test: Sequence[Question]) -> dict[str, Any]:
     """``overlap``: count and share of test questions with any word 8-gram of the pool; ``overlap_top``: the 20
     that share the most, with the share of their own 8-grams."""
-    wanted = {gram for question in test for gram in _grams(question.text)}
-    seen = {gram for question in train for gram in _grams(question.text) if gram in wanted}
-    shared = [
-        (len(grams & seen), len(grams), question.id) for question in test if (grams := set(_grams(question.text)))
-    ]
+    wanted = {gram for question in test for gram in _grams(question)}
+    seen = {gram for question in train for gram in _grams(question) if gram in wanted}
+    shared = [(len(grams & seen), len(grams), question.id) for question in test if (grams := set(_grams(question)))]
     touched = sorted((row for row in shared if row[0]), key=lambda row: (-row[0] / row[1], row[2]))
     return {
         "overlap": {"words": WORDS, "questions": len(touched), "share": len(touched) / len(test)},
@@ -31,7 +28,5 @@ def overlap(train: Sequence[Question], test: Sequence[Question]) -> dict[str, An
     }
 
 
-def _grams(text: str) -> Iterator[int]:
-    words = re.findall(r"\w+", text.casefold())
-    for start in range(len(words) - WORDS + 1):
-        yield hash(tuple(words[start : start + WORDS]))
+def _grams(question: Question) -> Iterator[int]:
+    return runs(words_of(question.text))

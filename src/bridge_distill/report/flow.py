@@ -7,6 +7,7 @@ from typing import Any
 
 from bridge_distill.report import words
 from bridge_distill.report.folder import EVALUATE, RunFolder
+from bridge_distill.report.questions import ANSWER
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ def flow(run: RunFolder, summary: dict[str, Any]) -> list[Card]:
         "teach": ("Replies bought", _teach),
         "assistant": ("Assistant", _trained),
         "tutor": ("Explanations written", _tutor),
+        ANSWER: ("New questions", _questions),
         "student": ("Student", _trained),
     }
     planned = run.plan
@@ -81,6 +83,12 @@ def _teach(stage: str, run: RunFolder, summary: dict[str, Any]) -> tuple[str, li
 def _tutor(stage: str, run: RunFolder, summary: dict[str, Any]) -> tuple[str, list[str]]:
     written = summary.get("rationales", {}).get("assistant", {}).get("written", 0)
     return words.count(written), ["by the assistant, at no cost", *_kept(summary, "assistant")]
+
+
+def _questions(stage: str, run: RunFolder, summary: dict[str, Any]) -> tuple[str, list[str]]:
+    written = summary.get("new_questions", {}).get("written", 0)
+    notes = ["at no cost", f"of {words.counted(written, 'text')} that were written"]
+    return words.count(run.figures(stage)["joined"]), notes
 
 
 def _trained(stage: str, run: RunFolder, summary: dict[str, Any]) -> tuple[str, list[str]]:

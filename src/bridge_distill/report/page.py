@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge_distill import artifacts
-from bridge_distill.report import figures, guides, rounds, words
+from bridge_distill.report import figures, guides, improvement, questions, rounds, words
 from bridge_distill.report.coverage import Pool, read_pool
 from bridge_distill.report.examples import side_by_side
 from bridge_distill.report.flow import flow
@@ -55,6 +55,8 @@ def _content(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
         "shown": None if pool is None else shown(pool),
         "guides": guides.guides(summary),
         "rounds": rounds.rounds(summary),
+        "improvements": improvement.improvements(summary),
+        "new_questions": questions.shown(summary),
         "losses": {name: (curve[0][1], curve[-1][1]) for name, curve in losses.items()},
         "examples": [] if data is None else side_by_side(artifacts.test_questions(data), models),
         "rejected": _rejected(data, summary),

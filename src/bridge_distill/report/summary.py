@@ -14,6 +14,8 @@ from bridge_distill.records import Rationale
 from bridge_distill.report.bill import bill
 from bridge_distill.report.folder import Graded, RunFolder, arm_key, graded, open_run, write_text
 from bridge_distill.report.guides import under_guides
+from bridge_distill.report.improvement import improvement
+from bridge_distill.report.questions import new_questions
 from bridge_distill.report.rounds import latest_curve
 from bridge_distill.report.scores import difference, scores
 
@@ -47,13 +49,15 @@ def summarise(run_folder: Path) -> dict[str, Any]:
         "chosen": _chosen(run),
         "teacher": bill(run),
         "rounds": latest_curve(run),
+        "improvement": improvement(run),
         "rationales": _rationales(run),
+        "new_questions": new_questions(run),
         "assistant": _training(run, "assistant"),
         "student": _training(run, "student"),
         "arms": {arm_key(arm): _arm(run, arm) for arm in run.arms if run.stages(arm)},
         "stages": {folder: _resources(record) for folder, record in run.records()},
     }
-    return {key: value for key, value in summary.items() if value not in (None, {})}
+    return {key: value for key, value in summary.items() if value not in (None, {}, [])}
 
 
 def _differences(models: Sequence[Graded]) -> dict[str, dict[str, Any]]:
@@ -107,10 +111,12 @@ def _arm(run: RunFolder, arm: str) -> dict[str, Any]:
         "chosen": _chosen(run, arm),
         "teacher": bill(run, arm),
         "rounds": latest_curve(run, arm),
+        "improvement": [] if run.shares("assistant", arm) else improvement(run, arm),
         "rationales": _rationales(run, arm),
+        "new_questions": new_questions(run, arm),
         "student": _training(run, "student", arm),
     }
-    return {key: value for key, value in parts.items() if value not in (None, {})}
+    return {key: value for key, value in parts.items() if value not in (None, {}, [])}
 
 
 def _resources(record: dict[str, Any]) -> dict[str, Any]:

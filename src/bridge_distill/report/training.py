@@ -12,7 +12,8 @@ Curve = list[tuple[float, float]]
 
 def curves(run: RunFolder) -> dict[str, Curve]:
     """Loss by step of each trained model, its phases end to end; an arm's only where it trained its own."""
-    trained: list[tuple[str, str, str | None]] = [("Assistant", "assistant", None), ("Student", "student", None)]
+    own = {"Assistant": "assistant", "Writer of questions": "questions/tune", "Student": "student"}
+    trained: list[tuple[str, str, str | None]] = [(label, stage, None) for label, stage in own.items()]
     for arm in run.arms:
         trained += [
             (f"Arm “{arm}”: {stage}", stage, arm) for stage in ("assistant", "student") if not run.shares(stage, arm)

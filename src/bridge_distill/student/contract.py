@@ -12,7 +12,7 @@ from bridge_distill.registry import Registry
 
 @dataclass(frozen=True)
 class Materials:
-    """The pool, the kept rationales (paid ones first, then the assistant's), and an instruction file's rows."""
+    """The pool with new questions, the kept rationales (paid ones first, then the assistant's), and instructions."""
 
     questions: list[Question]
     rationales: list[Rationale]

@@ -24,7 +24,8 @@ def teach_student(
 ) -> dict[str, Any]:
     """Write the student as plain safetensors; returns figures.
 
-    ``taught_by`` are the folders whose kept rationales it learns from (the teacher's, the tutor's).
+    ``taught_by`` are the folders whose kept rationales it learns from (the teacher's, the tutor's, those of new
+    questions, which they hold).
     Each finished phase is saved, so that a killed run resumes in the phase it was in.
     """
     materials, refused = _materials(settings, data, taught_by)
@@ -63,7 +64,8 @@ def _materials(settings: Student, data: Path, taught_by: list[Path]) -> tuple[Ma
     if not rationales:
         raise UserError("student", "there is no kept rationale to learn from", "see in the report why each was dropped")
     instructions, refused = read_instructions(Path(settings.instructions)) if settings.instructions else ([], [])
-    return Materials(artifacts.train_questions(data), rationales, instructions), refused
+    added = [question for folder in taught_by for question in artifacts.new_questions(folder)]
+    return Materials([*artifacts.train_questions(data), *added], rationales, instructions), refused
 
 
 def _plan(settings: Student, materials: Materials) -> list[tuple[str, list[Example], int]]:

@@ -11,7 +11,7 @@ from bridge_distill.records import Question
 
 @filters.register("correct")
 class Correct(Filter):
-    """Refuse what disagrees with gold; without gold, what at most half of the samples say.
+    """Refuse what disagrees with gold; without gold, what at most the share ``agreement`` of the samples say.
 
     Every sample that was written has a vote, also one that was cut off or gives no answer (for nobody). A
     single sample without gold agrees with itself and passes.
@@ -22,5 +22,6 @@ class Correct(Filter):
     def refuse(self, question: Question, samples: Sequence[Sample]) -> list[str | None]:
         """Two reasons: disagrees with gold, and no majority of samples."""
         if question.answer is None:
-            return [None if sample.agreement > 0.5 else "no majority of samples" for sample in samples]
+            least = self.settings.agreement
+            return [None if sample.agreement > least else "no majority of samples" for sample in samples]
         return [None if is_correct(sample.answer, question) else "disagrees with gold" for sample in samples]
