@@ -297,9 +297,10 @@ def test_the_pages_example_is_valid() -> None:
     assistant.check(Assistant.model_validate(yaml.safe_load(example)["assistant"]))
 
 
+@pytest.mark.parametrize("before", ["full", {"kind": "lora", "options": {"rank": 8}}], ids=["full", "lora"])
 @pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
-def test_every_file_of_settings_goes_over_a_run_file(tmp_path: Path, file: Path) -> None:
-    run = read_run(write(tmp_path, tree(tmp_path, assistant={"adapter": "full", "epochs": 2})), [str(file)]).run
+def test_every_file_of_settings_goes_over_a_run_file(tmp_path: Path, file: Path, before: Any) -> None:
+    run = read_run(write(tmp_path, tree(tmp_path, assistant={"adapter": before, "epochs": 2})), [str(file)]).run
     assert run.assistant is not None
     assistant.check(run.assistant)
     assert run.assistant.epochs == 2

@@ -9,8 +9,15 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from bridge_distill.assistant.arithmetic import wrong_equation
-from bridge_distill.assistant.expression import REACH, evaluate
+from bridge_distill.arithmetic import failed_step
+from bridge_distill.arithmetic.expression import REACH, evaluate
+
+
+def wrong(text: str) -> str | None:
+    """The first equation that does not hold, as it was read."""
+    found = failed_step(text)
+    return None if found is None else found.equation
+
 
 CENTS = st.integers(0, 10**7)
 SPACES = st.sampled_from(["", " "])
@@ -57,8 +64,8 @@ def test_a_result_rounded_as_written_holds_and_one_unit_off_does_not(
     exact = Decimal(made[1].numerator) / Decimal(made[1].denominator)
     assume(abs(exact) < 10**15)
     right = exact.quantize(unit, ROUND_HALF_UP)
-    assert wrong_equation(text.format(made[0], right)) is None
-    assert wrong_equation(text.format(made[0], right + 2 * unit)) is not None
+    assert wrong(text.format(made[0], right)) is None
+    assert wrong(text.format(made[0], right + 2 * unit)) is not None
 
 
 @given(st.text(alphabet="0123456789+-*/()=.,%$x −×\n", max_size=400))
@@ -66,18 +73,18 @@ def test_a_result_rounded_as_written_holds_and_one_unit_off_does_not(
 @example("1/0=1")
 @example("=")
 def test_no_text_of_signs_and_digits_raises(text: str) -> None:
-    assert wrong_equation(text) is None or "=" in text
+    assert wrong(text) is None or "=" in text
 
 
 @given(st.text(max_size=200))
 def test_no_text_raises(text: str) -> None:
     assert evaluate(text) is None or any(sign.isdigit() for sign in text)
-    assert wrong_equation(text) is None or "=" in text
+    assert wrong(text) is None or "=" in text
 
 
 @pytest.mark.parametrize("piece", ["(", "1+", "=", "1", " ", "-", "1.1.", "1=", "5 x ", "$1,"])
 def test_a_hostile_line_does_not_keep_the_next_from_being_judged(piece: str) -> None:
-    assert wrong_equation(piece * 50_000 + "\nso 1 + 1 = 3") == "so 1 + 1 = 3"
+    assert wrong(piece * 50_000 + "\nso 1 + 1 = 3") == "so 1 + 1 = 3"
 
 
 @pytest.mark.parametrize(
@@ -95,8 +102,8 @@ def test_a_hostile_line_does_not_keep_the_next_from_being_judged(piece: str) -> 
     ],
 )
 def test_what_is_computed_right_in_the_usual_spellings_holds(text: str) -> None:
-    assert wrong_equation(text) is None
-    assert wrong_equation(text.rstrip("*%. aples") + "1") is not None
+    assert wrong(text) is None
+    assert wrong(text.rstrip("*%. aples") + "1") is not None
 
 
 @pytest.mark.parametrize(
@@ -121,9 +128,48 @@ def test_what_is_computed_right_in_the_usual_spellings_holds(text: str) -> None:
     ],
 )
 def test_what_is_not_surely_an_equation_of_numbers_is_left_unjudged(text: str) -> None:
-    assert wrong_equation(text) is None
+    assert wrong(text) is None
 
 
 def test_the_first_equation_that_fails_is_named() -> None:
-    assert wrong_equation("1 + 1 = 2\nThen 2 * 3 = 5, and 5 / 0 = 1") == "Then 2 * 3 = 5, and 5 / 0"
-    assert wrong_equation("5 / 0 = 1") == "5 / 0 = 1"
+    assert wrong("1 + 1 = 2\nThen 2 * 3 = 5, and 5 / 0 = 1") == "Then 2 * 3 = 5, and 5 / 0"
+    assert wrong("5 / 0 = 1") == "5 / 0 = 1"
+
+
+@given(
+    EXPRESSIONS,
+    CENTS,
+    st.sampled_from(["{}", "${}", "{}%", "{}.0 apples", "{:,}"]),
+    st.sampled_from(["", "**", "1. so "]),
+)
+def test_the_right_result_in_place_of_a_wrong_one_holds(
+    made: tuple[str, Fraction], result: int, spelling: str, before: str
+) -> None:
+    text = f"x = y\n{before}{made[0]} = {spelling.format(result)}"
+    found = failed_step(text)
+    assume(found is not None and found.right is not None)
+    assert found is not None
+    mended = f"{text[: found.sign + 1]} {found.right}"
+    assert text[found.sign] == "="
+    assert mended.startswith(text[: found.sign])
+    assert failed_step(mended) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("3 × 12 = 38 apples", "36"),
+        ("So $5 - $7.50 = $2.50", "-$2.50"),
+        ("15 / 60 = 20%", "25%"),
+        ("15 / 60 * 100 = 24%", "25%"),
+        ("1 / 8 = 1", "0.125"),
+        ("1 / 3 = 3", "0.33"),
+        ("1 / 3 = 0.3334", "0.3333"),
+        ("**2 + 2** = **5**", "4"),
+        ("5 / 0 = 1", None),
+    ],
+)
+def test_the_right_result_is_spelt_as_the_wrong_one_is(text: str, right: str | None) -> None:
+    found = failed_step(text)
+    assert found is not None
+    assert found.right == right

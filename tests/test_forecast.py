@@ -127,8 +127,11 @@ def test_words_name_the_rate_limits_where_there_are_some(tmp_path: Path, base: s
 
 
 def test_time_and_disk_are_told_for_an_embedded_base(tmp_path: Path) -> None:
-    found = forecast(run_file(tmp_path, "smollm2-135m", arms={"direct": {"assistant": None, "tutor": None}}))
+    guided = {"guide": {"floor": 99}, "guides": {"vote": {"vote": {"samples": 3}}}}
+    arms = {"direct": {"assistant": None, "tutor": None}}
+    found = forecast(run_file(tmp_path, "smollm2-135m", arms=arms, evaluate=guided))
     assert found["seconds"] > 0
+    assert found["to_do"][-1] == "guide/vote"
     assert found["disk_bytes"] > 2 * 4 * 134_515_008
     assert "time here: about" in in_words(found)
 

@@ -221,6 +221,16 @@ def test_the_teachers_own_strategy_goes_before_a_made_one() -> None:
     assert {row.strategy for row in made} == {rows[0].strategy}
 
 
+def test_a_strategy_that_gave_its_question_away_does_not_come_back_as_a_step() -> None:
+    same = practice.make("medical", 2, 1, 0.0)
+    told = f"Strategy: Do as with the {same[1].text.split()[0]}.\nSteps:\n1. First this.\n2. Then that."
+    leaked = replace(flat(same[1]), text=f"{told}\nAnswer: {same[1].answer}")
+    _, made = with_strategies({q.id: q for q in same}, [deep(same[0]), leaked], lambda texts, seed: [0, 0], 0)
+    trace = parse(made.text)
+    assert trace is not None
+    assert trace.steps == ("First this.", "Then that.")
+
+
 def test_what_only_the_reasons_for_one_answer_share_is_no_plan() -> None:
     yes, no = (
         ["The states differ widely, so there is diversity."] * 4,

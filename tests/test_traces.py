@@ -75,6 +75,10 @@ def test_no_text_is_too_odd_to_be_read(text: str, answer: str) -> None:
         ("Compare the amounts.\nSteps:\n1,200 is more than 9.\nSo it is more.", MENDED),
         ("Plan: Compare the amounts.\nTactics:\n- 1,200 is more than 9.\n- So it is\n  more.", MENDED),
         ("Strategy: Compare the amounts.\n1,200 is more than 9.\nSo it is more.", MENDED),
+        (
+            "Here it is:\n**Strategy:** Compare the amounts.\n**Steps:**\n1. 1,200 is more than 9.\n2. So it is more.",
+            MENDED,
+        ),
         ("Strategy: Compare the amounts.\nSteps: 1,200 is more than 9. So it is more.", MENDED),
         ("Strategy: Compare the amounts.\nStep 1: 1,200 is more than 9.\nStep 2: So it is more.", MENDED),
     ],
@@ -117,6 +121,7 @@ def test_numbers_and_names_are_those_of_the_text() -> None:
     assert numbers("1,200 or 9.50") == numbers("9.5, and then $1200.0")
     assert leak("Divide by 1,000.", "A flow of 1000 mL") == "number"
     assert leak("Ask what the bell costs.", QUESTION.text) is None
+    assert names("Which one?\nA) Compare them\nB) Count both of Ann's") == {"Ann's"}
 
 
 @given(st.text(), st.text())

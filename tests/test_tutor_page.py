@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from bridge_distill.assistant import check
+from bridge_distill.assistant import check_filters
 from bridge_distill.assistant.contract import filters
 from bridge_distill.config import Run, Tutor
 
@@ -30,4 +30,4 @@ def test_the_example_is_valid() -> None:
     whole = {"name": "r", "data": {"train": "a.jsonl", "test": "b.jsonl"}, "budget": {"queries": 5}}
     run = Run.model_validate({**whole, **yaml.safe_load(example)})
     assert run.tutor is not None
-    check(run.tutor)
+    check_filters(run.tutor)

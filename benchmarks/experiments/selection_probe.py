@@ -20,8 +20,9 @@ from pathlib import Path
 import numpy as np
 
 from bridge_distill.selection.contract import selectors
-from cells import Cell, Values, row_of
+from cells import Cell
 from selection_sets import VARIANTS, Material, Sizes, chosen, prepare
+from tables import Values, differences, markdown, row_of
 
 MADE_UP, REAL = "practice-legal", ("fin_headlines",)
 
@@ -62,8 +63,10 @@ def main() -> None:
     for name, share in product(names, sizes.shares):
         material = prepare(name, given.work, sizes)
         right = {method: seeds_of(material, share, method) for method in methods}
-        rows += [row_of(name, share, method, right[method], right["random"]) for method in methods]
+        over = {method: differences(right[method], right["random"]) for method in methods}
+        rows += [row_of((name, share, method), right[method]) | {"over": over[method]} for method in methods]
         print(f"{name} at {share:.0%}", flush=True)
+    print(markdown(rows))
     print(json.dumps({"benchmark": "selection_probe", "machine": platform.machine(), "rows": rows}))
 
 

@@ -4,34 +4,29 @@ All texts pass the lower layers once; a cell then tunes the last three on their 
 tested by the loss of the expert's rationales and answers to held-out development questions. It ranks methods
 for ``selection_tuned.py``, which tunes the assistant as a run does and reads what it writes.
 
-    [BRIDGE_DATA=folder] python selection_screen.py [--quick] [--minutes N] [--worker 1/2] [--work FOLDER]
+    [BRIDGE_DATA=folder] python selection_screen.py [--quick] [--minutes N] [--worker 1/2] [--only WORD] [--work FOLDER]
 """
 
 from __future__ import annotations
 
-import argparse
 import copy
-import json
 import os
-import platform
-import tempfile
 from collections.abc import Sequence
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import experiment
 from bridge_distill import prompts
 from bridge_distill.config import Compute, Shrink
 from bridge_distill.models.batches import batches
 from bridge_distill.models.load import cut, load
 from bridge_distill.selection.contract import selectors
-from cells import Cell, cells, compute, table
+from cells import Cell, cells
 from selection_sets import BASE, MIXED, VARIANTS, Material, Sizes, chosen, prepare, rationale
 
-RESULTS = Path(__file__).parent / "results/selection_screen.jsonl"
 LAYERS, EPOCHS, BATCH, RATE, TESTED = 3, 4, 2, 5e-4, 100
 
 PLAN = [(name, 0.05) for name in (MIXED, "legal_diversity")]
@@ -125,32 +120,22 @@ def _right_padded(rows: Sequence[Sequence[int]], pad: int) -> tuple[Any, Any]:
     return ids, torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="two methods on a few made-up questions; keeps no results")
-    parser.add_argument("--minutes", type=float, default=240, metavar="N")
-    parser.add_argument("--worker", default="1/1", help="which share of the cells, such as 1/2 and 2/2")
-    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "selection-effect")
-    given = parser.parse_args()
+def study(quick: bool, work: Path) -> experiment.Study:
     plan = [(name, share) for name, share in PLAN if name == MIXED or "BRIDGE_DATA" in os.environ]
-    todo, sizes, file = cells(plan, SEEDS, METHODS), {MIXED: Sizes(source=600, held_out=100)}, RESULTS
-    if given.quick:
+    todo, sizes = cells(plan, SEEDS, METHODS), {MIXED: Sizes(source=600, held_out=100)}
+    if quick:
         todo, sizes = cells([(MIXED, 0.2)], [0], ["random", "bridge"]), {MIXED: Sizes(30, 10, 16)}
-        file = Path(tempfile.mkdtemp()) / RESULTS.name
-    number, _, workers = given.worker.partition("/")
-    file.parent.mkdir(exist_ok=True)
 
     @cache
     def find(name: str) -> tuple[Top, Material]:
-        material = prepare(name, given.work, sizes.get(name, Sizes()))
+        material = prepare(name, work, sizes.get(name, Sizes()))
         return Top(material, Compute().batch_tokens), material
 
     def measure(cell: Cell) -> dict[str, Any]:
         return {"values": held_out_loss(*find(cell.set), cell)}
 
-    compute(islice(todo, int(number) - 1, None, int(workers)), measure, given.minutes, file)
-    print(json.dumps({"benchmark": "selection_screen", "machine": platform.machine(), "rows": table(file)}))
+    return experiment.Study(todo, measure, {"method": "random"}, scale=1)
 
 
 if __name__ == "__main__":
-    main()
+    experiment.run(Path(__file__).stem, __doc__ or "", "selection-effect", study)

@@ -4,23 +4,20 @@ All weights are tuned as a run does it, and tested by what the assistant writes 
 cell takes minutes, so cells are computed in the order of a plan for as long as asked; those in the results
 already are not computed again, so that a stopped experiment goes on.
 
-    [BRIDGE_DATA=folder] python selection_tuned.py [--quick] [--minutes N] [--worker 1/2] [--work FOLDER]
+    [BRIDGE_DATA=folder] python selection_tuned.py [--quick] [--minutes N] [--worker 1/2] [--only WORD] [--work FOLDER]
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import platform
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import experiment
 from bridge_distill import prompts
 from bridge_distill.answers import is_correct, read_answer
 from bridge_distill.config import Assistant, Compute
@@ -30,10 +27,9 @@ from bridge_distill.models.generator import Asked, Decoding
 from bridge_distill.models.load import Model, cut, load
 from bridge_distill.models.runtime import set_seed
 from bridge_distill.models.train import Example, Trained, Training, fine_tune
-from cells import Cell, cells, compute, table
+from cells import Cell, cells
 from selection_sets import BASE, Material, Sizes, chosen, prepare, rationale
 
-RESULTS = Path(__file__).parent / "results/selection_tuned.jsonl"
 SEEDS = range(5)
 METHODS = ("random", "bridge", "max_herding", "k_means", "typical")
 PLAN = [(name, share) for share in (0.05, 0.02, 0.10) for name in ("practice-legal", "legal_diversity")]
@@ -74,33 +70,21 @@ def tested(model: Model, material: Material, lesson: Lesson) -> list[float]:
     return [float(is_correct(read_answer(told[0].text, question), question)) for question, told in pairs]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="two short lessons on made-up questions; keeps no results")
-    parser.add_argument("--minutes", type=float, default=240, metavar="N")
-    parser.add_argument("--worker", default="1/1", help="which share of the cells, such as 1/2 and 2/2")
-    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "selection-effect")
-    given = parser.parse_args()
-    plan = (
-        PLAN if "BRIDGE_DATA" in os.environ else [(name, share) for name, share in PLAN if name.startswith("practice")]
-    )
-    todo, sizes, lesson, file = cells(plan, SEEDS, METHODS), Sizes(), Lesson(), RESULTS
-    if given.quick:
-        file = Path(tempfile.mkdtemp()) / RESULTS.name
+def study(quick: bool, work: Path) -> experiment.Study:
+    known = [(name, share) for name, share in PLAN if name.startswith("practice") or "BRIDGE_DATA" in os.environ]
+    todo, sizes, lesson = cells(known, SEEDS, METHODS), Sizes(), Lesson()
+    if quick:
         sizes, lesson = Sizes(30, 10, 16), Lesson(Assistant(epochs=1), 4, 24)
         todo = cells([("practice-legal", 0.2)], [0], METHODS[:2])
-    number, _, workers = given.worker.partition("/")
-    file.parent.mkdir(exist_ok=True)
-    find = cache(lambda name: prepare(name, given.work, sizes))
+    find = cache(lambda name: prepare(name, work, sizes))
 
     def measure(cell: Cell) -> dict[str, Any]:
         material = find(cell.set)
         model, _ = tune(material, chosen(material, cell), cell.seed, lesson, f"{cell.set} {cell.method}")
         return {"values": tested(model, material, lesson)}
 
-    compute(islice(todo, int(number) - 1, None, int(workers)), measure, given.minutes, file)
-    print(json.dumps({"benchmark": "selection_tuned", "machine": platform.machine(), "rows": table(file)}))
+    return experiment.Study(todo, measure, {"method": "random"})
 
 
 if __name__ == "__main__":
-    main()
+    experiment.run(Path(__file__).stem, __doc__ or "", "selection-effect", study)

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_CHOICE = re.compile(r"(?:\A|(?<=\n))[A-Z]\) \Z")
 _TITLES = ("Mr", "Mrs", "Ms", "Dr", "St", "Prof", "v", "vs")
 _OPENERS = (
     *("a", "an", "and", "are", "at", "by", "can", "do", "does", "each", "for", "from", "give", "has", "have", "how"),
@@ -56,5 +57,11 @@ def _capitalised(word: str) -> bool:
 
 
 def _begins_sentence(text: str, start: int) -> bool:
-    before = text[:start].rstrip(" \t\"'“”‘’()[]")
-    return not before or (before[-1] in ".?!:;\n|" and before.split()[-1].removesuffix(".") not in _TITLES)
+    if _CHOICE.search(text, max(0, start - 4), start):
+        return True
+    end = start
+    while end and text[end - 1] in " \t\"'“”‘’()[]":
+        end -= 1
+    # A title and its full stop are at most five signs: looking further back would make long texts slow.
+    last = text[max(0, end - 6) : end].split()
+    return not end or (text[end - 1] in ".?!:;\n|" and (not last or last[-1].removesuffix(".") not in _TITLES))

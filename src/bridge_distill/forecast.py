@@ -14,6 +14,7 @@ from bridge_distill import artifacts, data, new_questions, rounds, selection, te
 from bridge_distill.config import Run
 from bridge_distill.efforts import READING_SHARE, TRAINING_SHARE, WRITING_SHARE, Effort
 from bridge_distill.engine.stage import RECORD, Stage
+from bridge_distill.guidance import relative_cost
 from bridge_distill.models.bases import EMBEDDED
 from bridge_distill.models.runtime import gemm_rate
 from bridge_distill.pipeline import arm_scope, learner_of, stages
@@ -208,8 +209,20 @@ def _seconds(run: Run, pool: data.Pool, paid: int, done: list[str], arms: int) -
         work["evaluate/assistant"] = effort.explained(pool.test)
         tuned, tested = effort.tuned(paid, run.assistant.epochs), effort.explained(run.select.held_out)
         work |= _in_rounds(run, work["score"], tuned, tested)
+    work = _under_guides(run, work, prompt, reply)
     rate = gemm_rate()
     return {stage: round(operations / rate, 1) for stage, operations in work.items() if stage not in done}
+
+
+def _under_guides(run: Run, work: Mapping[str, float], prompt: float, reply: float) -> dict[str, float]:
+    """Operations where guides write more or less than a plain reply, and those of the guides that are tested."""
+    at = {stage: run.evaluate.guide for stage in work if stage.startswith("evaluate/")}
+    at |= {"tutor": run.tutor.guide} if run.tutor is not None else {}
+    found = {stage: each * relative_cost(at.get(stage), prompt, reply) for stage, each in work.items()}
+    plain = work.get(f"evaluate/{run.evaluate.guided}", 0.0)
+    return found | {
+        f"guide/{name}": plain * relative_cost(guide, prompt, reply) for name, guide in run.evaluate.guides.items()
+    }
 
 
 def _in_rounds(run: Run, score: float, tuned: float, test: float) -> dict[str, float]:

@@ -10,23 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bridge_distill import (
-    artifacts,
-    assistant,
-    data,
-    evaluation,
-    improving,
-    new_questions,
-    rounds,
-    selection,
-    student,
-    teacher,
-)
+from bridge_distill import assistant, data, evaluating, improving, new_questions, rounds, selection, student, teacher
 from bridge_distill.answers import answer_forms
 from bridge_distill.config import Assistant, Run, Tutor
 from bridge_distill.engine.stage import RECORD, Runner, Stage, lock, write_json
 from bridge_distill.errors import UserError, nearest
 from bridge_distill.models.bases import base_digest, check_base
+from bridge_distill.models.generator import check_engine
 from bridge_distill.runfile import RunFile
 
 
@@ -62,53 +52,30 @@ def stages(run: Run, scope: str, learner: Assistant | None) -> list[Stage]:
             ),
         )
     )
-    return made + [
-        _evaluation(run, name) for name in run.evaluate.models if name != "assistant" or run.assistant is not None
-    ]
+    return made + evaluating.evaluations(run)
 
 
 def _tutoring(run: Run, learner: Assistant, tutor: Tutor) -> Stage:
+    guided = evaluating.plan_inputs(tutor.guide)
     return Stage(
         "tutor",
-        {"tutor": tutor.identity(), "seed": run.seed, **rounds.asked_by(learner)},
-        ("data", "assistant"),
+        {
+            "tutor": tutor.identity(),
+            "seed": run.seed,
+            **rounds.asked_by(learner),
+            **evaluating.plan_settings(run, tutor.guide),
+        },
+        ("data", "assistant", *guided, *(["score"] if guided else [])),
         lambda at: assistant.tutor(
-            tutor, at["data"], at["assistant"], at.folder, at.scratch, run.compute, run.seed, learner.levels
-        ),
-    )
-
-
-def _evaluation(run: Run, name: str) -> Stage:
-    settings = {"max_new_tokens": run.evaluate.max_new_tokens}
-    if name == "base":
-        return Stage(
-            "evaluate/base",
-            {**settings, "base": base_digest(run.student.base, "student.base")},
-            ("data",),
-            lambda at: evaluation.grade(
-                run.evaluate,
-                name,
-                run.student.base,
-                artifacts.test_questions(at["data"]),
-                at.folder,
-                at.scratch,
-                run.compute,
-            ),
-        )
-    asked = rounds.asked_by(run.assistant) if name == "assistant" and run.assistant is not None else {}
-    return Stage(
-        f"evaluate/{name}",
-        settings | asked,
-        ("data", name),
-        lambda at: evaluation.grade(
-            run.evaluate,
-            name,
-            str(at[name] / artifacts.MODEL),
-            artifacts.test_questions(at["data"]),
+            tutor,
+            at["data"],
+            at["assistant"],
             at.folder,
             at.scratch,
             run.compute,
-            asked.get("levels", "joint"),
+            run.seed,
+            learner.levels,
+            evaluating.plans(run, tutor.guide, "tutor.guide", at, of_pool=True),
         ),
     )
 
@@ -120,6 +87,7 @@ def check(run: Run, with_key: bool) -> None:
     selection.check_score(run.score)
     selection.check(run.select)
     teacher.check(run.teacher, run.budget, with_key)
+    check_engine(run.compute)
     check_base(*rounds.scorer(run))
     check_base(run.student.base, "student.base")
     if run.assistant is not None:
@@ -128,6 +96,7 @@ def check(run: Run, with_key: bool) -> None:
         assistant.check_filters(run.assistant.improve, "assistant.improve")
     if run.tutor is not None:
         assistant.check_filters(run.tutor, "tutor")
+    evaluating.check(run)
     for phase in run.student.curriculum:
         student.curriculum_phases.get(phase, "student.curriculum")
 

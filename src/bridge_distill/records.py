@@ -134,7 +134,11 @@ class Consensus:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A graded prediction of one model for one test question; ``tokens`` counts the output."""
+    """A graded prediction of one model for one test question; ``tokens`` counts the output.
+
+    Under a guide those taken back and outvoted count too, and ``acts`` names each of its interventions in order;
+    None without a guide.
+    """
 
     question_id: str
     model: str
@@ -144,3 +148,4 @@ class Verdict:
     parsed: bool
     truncated: bool
     tokens: int
+    acts: list[str] | None = None

@@ -98,6 +98,8 @@ def _apply(tree: dict[str, Any], key: str, value: Any, place: str) -> None:
 
 def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     both = {**deepcopy(old)}
+    if "options" in new and any(name in new and new[name] != old.get(name) for name in ("kind", "method")):
+        both.pop("options", None)  # they were those of another kind
     for key, value in new.items():
         both[key] = _merged(both[key], value) if isinstance(value, dict) and isinstance(both.get(key), dict) else value
     return both

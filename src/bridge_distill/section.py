@@ -17,7 +17,7 @@ LATER: JsonDict = {"later": True}
 class Section(BaseModel):
     """Base of every section: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     def identity(self) -> dict[str, Any]:
         """The fields that decide what is produced, as plain JSON values.

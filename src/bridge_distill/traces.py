@@ -142,8 +142,8 @@ def _parts(lines: Sequence[str]) -> tuple[str, list[str]]:
     in_steps = headed = False
     for line in lines:
         heading = _HEADING.fullmatch(_undecorated(line))
-        if heading and heading[1] and not before and not in_steps:
-            headed, line = True, heading[3]
+        if heading and heading[1] and not headed and not in_steps:
+            headed, before, line = True, [], heading[3]  # a preamble is no part of the strategy
         elif heading and heading[2] and not in_steps:
             in_steps, line = True, heading[3]
         in_steps = in_steps or _NUMBERED.match(line) is not None

@@ -18,7 +18,8 @@ class Sample:
     """One explanation of a question; ``answer`` is None where none can be read.
 
     ``finished`` is False where the token limit cut it off; ``log_probability`` is the mean over its tokens
-    in nats, ``agreement`` the share of the question's samples that give this answer (0 without one).
+    in nats, ``agreement`` the share of the question's samples that give this answer (0 without one). ``acts`` names
+    each intervention of a guide in order, None without one.
     """
 
     question_id: str
@@ -28,6 +29,7 @@ class Sample:
     finished: bool
     log_probability: float
     agreement: float
+    acts: list[str] | None = None
 
 
 class Filter(ABC):

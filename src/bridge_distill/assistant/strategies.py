@@ -11,7 +11,7 @@ from bridge_distill import prompts
 from bridge_distill.abstraction import leak, masked
 from bridge_distill.answers import options_of
 from bridge_distill.records import Question, Rationale
-from bridge_distill.traces import Trace, one_line, render, sentences
+from bridge_distill.traces import STRATEGY, Trace, one_line, read, render, sentences
 
 # Of texts with numbers and names masked, and a seed: the number of each one's kind.
 KindsFn = Callable[[Sequence[str], int], Sequence[int]]
@@ -76,19 +76,27 @@ def _strategy(rows: Sequence[Rationale], questions: Mapping[str, Question]) -> s
     if taught:
         return max(sorted(taught), key=lambda strategy: taught[strategy])
     # What only the reasons for one answer have in common is a conclusion, not a plan.
-    closed = bool(options_of(questions[rows[0].question_id]))
     groups: defaultdict[str | None, list[str]] = defaultdict(list)
     for row in rows:
+        closed = bool(options_of(questions[row.question_id]))
         groups[row.answer if closed else None].append(prompts.explanation(row.text))
-    return None if closed and len(groups) < 2 else common_plan(list(groups.values()))
+    if len(groups) == 1 and None not in groups:
+        return None
+    return common_plan(list(groups.values()))
 
 
 def _laid_out(row: Rationale, strategy: str | None, question: str) -> Rationale:
-    steps = tuple(sentences(prompts.explanation(row.text)))
+    steps = _steps(prompts.explanation(row.text), row.answer or "")
     if strategy is None or row.answer is None or not steps or leak(strategy, question) is not None:
         return replace(row, note=NOTHING_COMMON)
     trace = Trace(strategy, steps, one_line(row.answer))
     return replace(row, text=render(trace), strategy=strategy, note=COMMON)
+
+
+def _steps(explanation: str, answer: str) -> tuple[str, ...]:
+    """Those of a trace whose own strategy was not taken, else the sentences."""
+    own = read(explanation, answer) if answer and explanation.startswith(STRATEGY) else None
+    return own.trace.steps if own is not None and own.trace is not None else tuple(sentences(explanation))
 
 
 def _skeletons(explanation: str) -> list[str]:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from bridge_distill import artifacts
+from bridge_distill import artifacts, guidance
 from bridge_distill.answers import read_answer
 from bridge_distill.assistant.contract import Sample
 from bridge_distill.assistant.sieve import Sieve
-from bridge_distill.config import Compute, Explaining, Levels, Tutor
+from bridge_distill.config import Compute, Explaining, Guide, Levels, Tutor
 from bridge_distill.engine.progress import Tick, progress
 from bridge_distill.engine.rows import count_rows, iterate_rows, write_rows
 from bridge_distill.engine.shards import shard_files
 from bridge_distill.models.generator import Decoding, Generation, Generator, open_generator
 from bridge_distill.models.levels import explain
 from bridge_distill.records import Question, Rationale
+
+Written = Sequence[Generation | guidance.Draft]
 
 
 def tutor(
@@ -29,18 +32,22 @@ def tutor(
     compute: Compute,
     seed: int,
     levels: Levels = "joint",
+    plans: guidance.Plans | None = None,
 ) -> dict[str, Any]:
     """Write a ``Rationale`` for every question and sample, kept or not; returns figures.
 
-    ``levels`` says how the assistant was taught, and so how it is asked. A killed run loses at most the shard under
-    way. Neither questions nor explanations are ever all in memory.
+    ``levels`` says how the assistant was taught, and so how it is asked; ``plans`` are the strategies that a guide
+    gives, if it gives any. A killed run loses at most the shard under way. Neither questions nor explanations are
+    ever all in memory.
     """
     pool = data / artifacts.TRAIN
     generator = open_generator(str(assistant / artifacts.MODEL), compute, "assistant")
-    questions = count_rows(pool)
+    questions, acts = count_rows(pool), Counter[str]()
     with progress("explaining", questions) as tick, closing(Sieve(settings, scratch)) as sieve:
-        pool_of = iterate_rows(pool, Question)
-        written = explanations(generator, pool_of, settings, levels, scratch, seed, tick)
+        explained = explanations(
+            generator, iterate_rows(pool, Question), settings, levels, scratch, seed, tick, settings.guide, plans
+        )
+        written = _counted(explained, acts)
         write_rows(folder / artifacts.RATIONALES, Rationale, sieve.sift(iterate_rows(pool, Question), written))
     table = sieve.table()
     refused = sum(step["removed"] for step in table)
@@ -49,6 +56,7 @@ def tutor(
         "written": questions * settings.samples,
         "kept": questions * settings.samples - refused,
         "filters": table,
+        **({} if settings.guide is None else {"acts": {act: acts[act] for act in guidance.ACTS}}),
     }
 
 
@@ -60,30 +68,43 @@ def explanations(
     scratch: Path,
     seed: int,
     tick: Tick,
+    guide: Guide | None = None,
+    plans: guidance.Plans | None = None,
 ) -> Iterator[Sample]:
     """The samples of every question in order, each shard on disk before it is read."""
+    decoding = Decoding(settings.max_new_tokens, settings.temperature, settings.samples)
+
+    def write(part: Sequence[Question], start: int) -> Sequence[Written]:
+        if guide is None:
+            return explain(generator, part, levels, decoding, seed, tick, start)
+        return guidance.explain(generator, part, guide, decoding, seed, plans, tick, start)
 
     def make(part: Sequence[Question], start: int, file: Path) -> None:
-        decoding = Decoding(settings.max_new_tokens, settings.temperature, settings.samples)
-        made = explain(generator, part, levels, decoding, seed, tick, start)
-        rows = [row for pair in zip(part, made, strict=True) for row in _samples(*pair)]
+        rows = [row for pair in zip(part, write(part, start), strict=True) for row in _samples(*pair)]
         write_rows(file, Sample, rows)
 
     for file in shard_files(questions, settings.shard, scratch, make, tick):
         yield from iterate_rows(file, Sample)
 
 
-def _samples(question: Question, written: Sequence[Generation]) -> list[Sample]:
-    answers = [read_answer(generation.text, question) for generation in written]
+def _counted(samples: Iterable[Sample], acts: Counter[str]) -> Iterator[Sample]:
+    for sample in samples:
+        acts.update(sample.acts or [])
+        yield sample
+
+
+def _samples(question: Question, written: Written) -> list[Sample]:
+    answers = [read_answer(one.text, question) for one in written]
     return [
         Sample(
             question.id,
             number,
-            generation.text,
+            one.text,
             answer,
-            generation.finished,
-            generation.log_probability,
+            one.finished,
+            one.log_probability,
             0.0 if answer is None else answers.count(answer) / len(answers),
+            one.acts if isinstance(one, guidance.Draft) else None,
         )
-        for number, (generation, answer) in enumerate(zip(written, answers, strict=True))
+        for number, (one, answer) in enumerate(zip(written, answers, strict=True))
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bridge_distill.config.budget import Budget, CapSettings, StudyBudget
 from bridge_distill.config.explaining import Explaining
+from bridge_distill.config.guide import Guide, Vote
 from bridge_distill.config.improve import Improve
 from bridge_distill.config.models import Adapter, Assistant, Compute, Evaluate, LevelWeights, Shrink, Student, Tutor
 from bridge_distill.config.pool import Data, Score, Select
@@ -25,6 +26,7 @@ __all__ = [
     "Data",
     "Evaluate",
     "Explaining",
+    "Guide",
     "Improve",
     "LevelWeights",
     "Levels",
@@ -43,5 +45,6 @@ __all__ = [
     "Teacher",
     "Tutor",
     "VariableName",
+    "Vote",
     "Writer",
 ]

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from bridge_distill.config.explaining import Explaining
+from bridge_distill.config.guide import Guide
 from bridge_distill.config.improve import Improve
-from bridge_distill.config.types import Levels, Positive, Rate, Share
+from bridge_distill.config.types import Levels, Positive, Rate, RunName, Share
 from bridge_distill.section import LATER, WHERE, Section
 
 
@@ -74,7 +75,18 @@ class Assistant(Section):
 
 
 class Tutor(Explaining):
-    """What the assistant explains, and which explanations are kept for the student (docs/tutor.md)."""
+    """What the assistant explains, and which explanations are kept for the student (docs/tutor.md).
+
+    ``guide`` guides every sample while it is written (docs/guidance.md).
+    """
+
+    guide: Guide | None = Field(default=None, json_schema_extra=LATER)
+
+    @model_validator(mode="after")
+    def _no_vote(self) -> Tutor:
+        if self.guide is not None and self.guide.vote is not None:
+            raise ValueError("guide.vote picks one answer, but the tutor keeps explanations: set samples instead")
+        return self
 
 
 class Student(Section):
@@ -100,7 +112,10 @@ class Student(Section):
 
 
 class Evaluate(Section):
-    """Which models answer the test questions, greedily."""
+    """Which models answer the test questions, greedily or under a ``guide`` that holds for all of them.
+
+    Each of ``guides``, by name, is tested on the ``guided`` model beside that (docs/guidance.md).
+    """
 
     models: Annotated[list[Literal["base", "assistant", "student"]], Field(min_length=1)] = [
         "base",
@@ -108,7 +123,16 @@ class Evaluate(Section):
         "student",
     ]
     max_new_tokens: Positive = 160
+    guide: Guide | None = Field(default=None, json_schema_extra=LATER)
+    guides: dict[RunName, Guide] = Field(default={}, json_schema_extra=LATER)
+    guided: Literal["base", "assistant", "student"] = Field(default="student", json_schema_extra=LATER)
     shard: Positive = Field(default=64, json_schema_extra=WHERE)
+
+    @model_validator(mode="after")
+    def _guided_is_tested(self) -> Evaluate:
+        if self.guides and self.guided not in self.models:
+            raise ValueError(f"guides are compared with the plain answers of {self.guided!r}: add it to models")
+        return self
 
 
 class Compute(Section):

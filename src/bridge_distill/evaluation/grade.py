@@ -1,7 +1,8 @@
-"""Greedy answers, one parser for every model, a verdict for each question."""
+"""Greedy or guided answers, one parser for every model, a verdict for each question."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from bridge_distill.config import Compute, Evaluate, Levels
 from bridge_distill.engine.progress import progress
 from bridge_distill.engine.rows import write_rows
 from bridge_distill.engine.shards import in_shards
+from bridge_distill.guidance import ACTS, Answered, Guidance
+from bridge_distill.guidance import answer as answer_guided
 from bridge_distill.models.generator import Decoding, Generation, open_generator
 from bridge_distill.models.levels import explain
 from bridge_distill.records import Question, Verdict
@@ -26,22 +29,28 @@ def grade(
     scratch: Path,
     compute: Compute,
     levels: Levels = "joint",
+    guidance: Guidance | None = None,
 ) -> dict[str, Any]:
     """Write a ``Verdict`` for each question; ``model`` is a base's name or a model folder. Returns figures.
 
-    ``levels`` says how the model was taught, and so how it is asked.
+    ``levels`` says how the model was taught, and so how it is asked; ``guidance`` guides its answers.
     """
     generator = open_generator(model, compute, f"evaluate.models ({name})")
     with progress(f"testing the {name}", len(questions)) as tick:
 
         def answer(part: Sequence[Question], start: int) -> list[Verdict]:
-            decoding = Decoding(settings.max_new_tokens)
-            written = explain(generator, part, levels, decoding, 0, tick)
-            return [_verdict(name, question, samples[0]) for question, samples in zip(part, written, strict=True)]
+            limit, written = settings.max_new_tokens, list[Generation | Answered]()
+            if guidance is None:
+                written += [samples[0] for samples in explain(generator, part, levels, Decoding(limit), 0, tick)]
+            else:
+                how, plans = guidance.guide, guidance.plans
+                written += answer_guided(generator, part, how, limit, guidance.seed, plans, tick, start)
+            return [_verdict(name, *pair) for pair in zip(part, written, strict=True)]
 
         verdicts = in_shards(questions, settings.shard, scratch, Verdict, answer, tick)
     write_rows(folder / artifacts.VERDICTS, Verdict, verdicts)
     correct = sum(verdict.correct for verdict in verdicts)
+    acts = Counter(act for verdict in verdicts for act in verdict.acts or [])
     return {
         "questions": len(verdicts),
         "correct": correct,
@@ -49,12 +58,20 @@ def grade(
         "parse_failures": sum(not verdict.parsed for verdict in verdicts),
         "truncated": sum(verdict.truncated for verdict in verdicts),
         "tokens": sum(verdict.tokens for verdict in verdicts),
+        **({} if guidance is None else {"acts": {act: acts[act] for act in ACTS}}),
     }
 
 
-def _verdict(name: str, question: Question, written: Generation) -> Verdict:
+def _verdict(name: str, question: Question, written: Generation | Answered) -> Verdict:
     answer = read_answer(written.text, question)
-    right = is_correct(answer, question)
     return Verdict(
-        question.id, name, written.text, answer, right, answer is not None, not written.finished, written.tokens
+        question.id,
+        name,
+        written.text,
+        answer,
+        is_correct(answer, question),
+        answer is not None,
+        not written.finished,
+        written.tokens,
+        list(written.acts) if isinstance(written, Answered) else None,
     )

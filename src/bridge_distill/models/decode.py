@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bridge_distill.models.cache import growing, picked, plain
 from bridge_distill.models.generator import Decoding
 from bridge_distill.models.load import Model
-from bridge_distill.models.reading import plain
 
 # A batch is made smaller once this share of its rows has ended: copying what is left costs about one step.
 _ENDED = 0.25
@@ -38,6 +38,7 @@ def decode(model: Model, ids: Any, mask: Any, cache: Any, draws: Any, decoding: 
     import torch
 
     rows, limit = draws.shape
+    takes = inspect.signature(model.network.forward).parameters
     found = _nothing(rows, limit, decoding.entropies)
     ends = torch.tensor(end_tokens(model), device=ids.device)
     here = torch.arange(rows)  # the row that each row of the batch is
@@ -45,7 +46,8 @@ def decode(model: Model, ids: Any, mask: Any, cache: Any, draws: Any, decoding: 
     running = torch.ones(rows, dtype=torch.bool, device=ids.device)
     with torch.inference_mode():
         for step in range(limit):
-            logits, cache = _next(model, unseen, mask, cache)
+            logits, cache = _next(model, takes, unseen, mask, cache)
+            cache = cache if step else growing(cache)
             drawn = _draw(logits, decoding.temperature, draws[here, step])
             _note(found, here, step, logits, drawn)
             found.drawn[here[running.cpu()]] = step + 1
@@ -95,16 +97,14 @@ def _stopped(tokenizer: Any, tokens: Any, stop: Sequence[str]) -> Any:
     return torch.tensor([any(one in text for one in stop) for text in texts])
 
 
-def _next(model: Model, ids: Any, mask: Any, cache: Any) -> tuple[Any, Any]:
+def _next(model: Model, takes: Container[str], ids: Any, mask: Any, cache: Any) -> tuple[Any, Any]:
     """Logits (rows, vocabulary) of the token after the last of ``ids``, the last columns of ``mask``; and the cache."""
-    network = model.network
-    takes = inspect.signature(network.forward).parameters
     given: dict[str, Any] = {"past_key_values": cache} if cache is not None else {}
     if "position_ids" in takes:
         given["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
     if "logits_to_keep" in takes:
         given["logits_to_keep"] = 1
-    passed = network(input_ids=ids, attention_mask=mask, use_cache=True, **given)
+    passed = model.network(input_ids=ids, attention_mask=mask, use_cache=True, **given)
     return passed.logits[:, -1].float(), passed.past_key_values
 
 
@@ -121,9 +121,6 @@ def _draw(logits: Any, temperature: float, draws: Any) -> Any:
 
 def _without_ended(running: Any, here: Any, unseen: Any, mask: Any, cache: Any) -> tuple[Any, Any, Any, Any]:
     """The rows that go on, without the columns in which all of them are padding."""
-    from transformers import DynamicCache
-
     mask = mask[running]
     first = int(mask.any(0).nonzero()[0])
-    kept = [(layer.keys[running, :, first:], layer.values[running, :, first:]) for layer in cache.layers]
-    return here[running.cpu()], unseen[running], mask[:, first:], DynamicCache(kept)
+    return here[running.cpu()], unseen[running], mask[:, first:], picked(cache, running, first)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bridge_distill.config import Compute
 from bridge_distill.engine.progress import Tick, unseen
+from bridge_distill.errors import UserError
 from bridge_distill.registry import Registry
 
 
@@ -70,7 +71,25 @@ class Generator(ABC):
         """The number of tokens of a text."""
 
 
-engines: Registry[Callable[[str, Compute, str], Generator]] = Registry("engine", "bridge_distill.models.engines")
+@dataclass(frozen=True)
+class Engine:
+    """How a model is opened in an engine, given its name, ``Compute`` and the place of the setting that named it."""
+
+    open: Callable[[str, Compute, str], Generator]
+    by_url: bool = False
+
+
+engines: Registry[Engine] = Registry("engine", "bridge_distill.models.engines")
+
+
+def check_engine(compute: Compute) -> None:
+    """Raise ``UserError`` for an engine that there is not, or an address that it lacks or has no use for."""
+    by_url = engines.get(compute.engine, "compute.engine").by_url
+    if by_url and compute.engine_url is None:
+        cure = "give the server's address, such as http://localhost:8000/v1"
+        raise UserError("compute.engine_url", f"is not set for engine {compute.engine!r}", cure)
+    if compute.engine_url is not None and not by_url:
+        raise UserError("compute.engine_url", f"has no use for engine {compute.engine!r}", "set compute.engine: vllm")
 
 
 def open_generator(model: str, compute: Compute, place: str) -> Generator:
@@ -78,4 +97,5 @@ def open_generator(model: str, compute: Compute, place: str) -> Generator:
 
     ``place`` is the dotted path of the setting that named the model.
     """
-    return engines.get(compute.engine, "compute.engine")(model, compute, place)
+    check_engine(compute)
+    return engines.get(compute.engine, "compute.engine").open(model, compute, place)

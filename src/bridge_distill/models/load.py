@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,7 @@ class Model:
 
     def prompt_ids(self, prompt: str) -> list[int]:
         """Token ids of a user's message up to where the reply begins."""
-        if self.tokenizer.chat_template is None:
-            return list(self.tokenizer(prompt + "\n")["input_ids"])
-        messages = [{"role": "user", "content": prompt}]
-        text = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return prompt_ids(self.tokenizer, prompt)
 
     def save(self, folder: Path) -> None:
         """Write safetensors and tokenizer files that plain ``AutoModelForCausalLM`` reads."""
@@ -40,34 +37,50 @@ class Model:
         self.tokenizer.save_pretrained(folder)
 
 
+def prompt_ids(tokenizer: Any, prompt: str) -> list[int]:
+    """Token ids of a user's message up to where the reply begins."""
+    if tokenizer.chat_template is None:
+        return list(tokenizer(prompt + "\n")["input_ids"])
+    messages = [{"role": "user", "content": prompt}]
+    text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def text_ids(tokenizer: Any, text: str) -> list[int]:
+    """Token ids of a text alone, without special ones around it."""
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
+
+
 def load(name: str, compute: Compute, place: str) -> Model:
     """Load a base by name, folder or hub id in float32 on the CPU, bfloat16 on a GPU.
 
     Raises ``UserError`` where it cannot be read or has no end token.
     """
-    quiet()
     import torch
-    from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
-    found, device = find_base(name, place), device_of(compute)
+    tokenizer, device = load_tokenizer(name, place), device_of(compute)
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(found, trust_remote_code=False)
+    with _said(name, place):
         network = AutoModelForCausalLM.from_pretrained(
-            found, dtype=dtype, use_safetensors=True, trust_remote_code=False
+            find_base(name, place), dtype=dtype, use_safetensors=True, trust_remote_code=False
         )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        first = str(error).strip().splitlines()[0][:200]
-        raise UserError(
-            place, f"cannot load {name!r} ({first})", "give an embedded base, a model folder or a hub id"
-        ) from error
+    _distinct_padding(tokenizer, network)
+    return Model(network.to(device), tokenizer)
+
+
+def load_tokenizer(name: str, place: str) -> Any:
+    """Load a base's tokenizer alone; raises ``UserError`` as ``load`` does."""
+    quiet()
+    from transformers import AutoTokenizer
+
+    with _said(name, place):
+        tokenizer = AutoTokenizer.from_pretrained(find_base(name, place), trust_remote_code=False)
     if tokenizer.eos_token_id is None:
         raise UserError(
             place, f"{name!r} has no end token", "a model that never stops cannot be taught; choose another base"
         )
-    _distinct_padding(tokenizer, network)
-    return Model(network.to(device), tokenizer)
+    return tokenizer
 
 
 def cut(model: Model, shrink: Shrink, texts: Iterable[str], place: str) -> Model:
@@ -77,6 +90,20 @@ def cut(model: Model, shrink: Shrink, texts: Iterable[str], place: str) -> Model
     if shrink.vocabulary == "task":
         _trim_vocabulary(model, texts, shrink.common_tokens, place)
     return model
+
+
+@contextmanager
+def _said(name: str, place: str) -> Iterator[None]:
+    """The library's own errors as one sentence."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        first = str(error).strip().splitlines()[0][:200]
+        raise UserError(
+            place, f"cannot load {name!r} ({first})", "give an embedded base, a model folder or a hub id"
+        ) from error
 
 
 def _distinct_padding(tokenizer: Any, network: Any) -> None:

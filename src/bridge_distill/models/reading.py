@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bridge_distill.models.cache import plain
 from bridge_distill.models.load import Model
 
 _LOGIT_ROWS = 512
@@ -115,16 +116,6 @@ def _forward(model: Model, ids: Any, mask: Any, cache: Any = None) -> Any:
         given["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
     with torch.inference_mode():
         return body(input_ids=ids, attention_mask=mask, use_cache=True, **given)
-
-
-def plain(cache: Any) -> Any:
-    """The cache where every layer keeps all keys and values of plain attention, else None."""
-    from transformers.cache_utils import DynamicCache, DynamicLayer
-
-    if type(cache) is not DynamicCache:
-        return None
-    whole = all(type(layer) is DynamicLayer and layer.is_initialized for layer in cache.layers)
-    return cache if whole else None
 
 
 def _log_probabilities(model: Model, states: Any, tokens: Any) -> Any:

@@ -9,6 +9,9 @@ from bridge_distill.answers import has_mark
 from bridge_distill.models.load import Model
 from bridge_distill.models.train import Example
 
+# Token ids of a text, and labels of the same length, ``IGNORED`` where a token is no reasoning.
+Row = tuple[list[int], list[int]]
+
 IGNORED = -100  # what torch's cross entropy leaves out
 _LABEL = re.compile(
     r"[\s#*>_•-]*"  # headings, bullets, bold
@@ -34,16 +37,17 @@ def reasoning_spans(completion: str) -> Iterator[tuple[int, int]]:
         start += len(line)
 
 
-def reasoning_rows(model: Model, examples: Sequence[Example]) -> list[tuple[list[int], list[int]]]:
-    """Token ids and labels (``IGNORED`` where a token is no reasoning) of each example that has reasoning."""
-    return [row for row in (_row(model, example) for example in examples) if any(label >= 0 for label in row[1])]
+def reasoning_rows(model: Model, examples: Sequence[Example]) -> list[Row]:
+    """Each distinct text that has reasoning, the order kept; stages of a training may read one text several times."""
+    texts = dict.fromkeys((example.prompt, example.completion) for example in examples)
+    return [row for row in (_row(model, *text) for text in texts) if any(label >= 0 for label in row[1])]
 
 
-def _row(model: Model, example: Example) -> tuple[list[int], list[int]]:
-    prompt = model.prompt_ids(example.prompt)
-    read = model.tokenizer(example.completion, add_special_tokens=False, return_offsets_mapping=True)
-    inside = bytearray(len(example.completion))
-    for begin, end in reasoning_spans(example.completion):
+def _row(model: Model, asked: str, completion: str) -> Row:
+    prompt = model.prompt_ids(asked)
+    read = model.tokenizer(completion, add_special_tokens=False, return_offsets_mapping=True)
+    inside = bytearray(len(completion))
+    for begin, end in reasoning_spans(completion):
         inside[begin:end] = b"\1" * (end - begin)
     labels = [
         token if any(inside[begin:end]) else IGNORED

@@ -26,7 +26,8 @@ def linear_layers(network: Any) -> dict[str, Any]:
 def gradients(model: Model, rows: Sequence[tuple[list[int], list[int]]]) -> dict[str, Any]:
     """Gradient of the mean loss over all labelled tokens of ``rows``, for the weight of each linear layer.
 
-    Rows are token ids and labels; values have the shape of the weight. Leaves the network as it was.
+    Rows are token ids and labels; values have the shape of the weight. A layer that no row passes is left out.
+    Leaves the network as it was.
     """
     import torch
 
@@ -43,7 +44,7 @@ def gradients(model: Model, rows: Sequence[tuple[list[int], list[int]]]) -> dict
         wanted = torch.tensor(labels[1:], device=device)
         loss: Any = torch.nn.functional.cross_entropy(logits, wanted, reduction="sum") / total
         loss.backward()
-    found = {name: layer.weight.grad.float() for name, layer in layers.items()}
+    found = {name: layer.weight.grad.float() for name, layer in layers.items() if layer.weight.grad is not None}
     model.network.zero_grad(set_to_none=True)
     for name, parameter in model.network.named_parameters():
         parameter.requires_grad_(was[name])

@@ -58,7 +58,7 @@ def generations(
         ended = row[count - 1] in ends
         length = count - ended
         text, stopped = before(_text(model.tokenizer, start, row[:length]), stop)
-        text = text.rstrip() if start else text.strip()
+        text = trimmed(text, bool(start))
         mean, top = _entropies(None if entropy is None else entropy[:count])
         found.append(Generation(text, length, ended or stopped, sum(log[:count]) / count, mean, top))
     return found
@@ -68,6 +68,11 @@ def before(text: str, stop: Sequence[str]) -> tuple[str, bool]:
     """What stands before the first stop string of a text, and whether there is one."""
     places = [place for place in (text.find(one) for one in stop) if place >= 0]
     return (text[: min(places)], True) if places else (text, False)
+
+
+def trimmed(text: str, goes_on: bool) -> str:
+    """The text without white space around it, but with that before it where it goes on after another."""
+    return text.rstrip() if goes_on else text.strip()
 
 
 def _text(tokenizer: Any, begun: Sequence[int], tokens: Sequence[int]) -> str:

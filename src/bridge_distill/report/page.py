@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge_distill import artifacts
-from bridge_distill.report import figures, improvement, questions, rounds, words
+from bridge_distill.report import figures, guides, improvement, questions, rounds, words
 from bridge_distill.report.coverage import Pool, read_pool
 from bridge_distill.report.examples import side_by_side
 from bridge_distill.report.flow import flow
@@ -53,6 +53,7 @@ def _content(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
         "flow": flow(run, summary),
         "bills": spendings(summary),
         "shown": None if pool is None else shown(pool),
+        "guides": guides.guides(summary),
         "rounds": rounds.rounds(summary),
         "improvements": improvement.improvements(summary),
         "new_questions": questions.shown(summary),
@@ -87,7 +88,7 @@ def _plots(summary: dict[str, Any], models: list[Any], pool: Pool | None, losses
         plots["funnel"] = figures.funnel(summary["rationales"])
     if losses:
         plots["losses"] = figures.losses(losses)
-    return plots | rounds.plots(summary)
+    return plots | guides.plots(summary) | rounds.plots(summary)
 
 
 def _rejected(data: Path | None, summary: dict[str, Any]) -> dict[str, Any]:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from bridge_distill import artifacts
 from bridge_distill.engine.rows import iterate_rows
 from bridge_distill.records import Rationale
 from bridge_distill.report.bill import bill
 from bridge_distill.report.folder import Graded, RunFolder, arm_key, graded, open_run, write_text
+from bridge_distill.report.guides import under_guides
 from bridge_distill.report.improvement import improvement
 from bridge_distill.report.questions import new_questions
 from bridge_distill.report.rounds import latest_curve
-from bridge_distill.statistics import interval, minimum_detectable, paired_difference
+from bridge_distill.report.scores import difference, scores
 
 COUNTS = ("train", "test", "rejected", "beyond_limit")
 TRAINING = ("parameters", "trained_parameters", "trained_share", "megabytes", "examples", "too_long", "steps", "tokens")
@@ -45,8 +43,9 @@ def summarise(run_folder: Path) -> dict[str, Any]:
         "name": run.facts.get("name"),
         "questions": {key: data[key] for key in COUNTS if key in data},
         "majority": data.get("majority"),
-        "models": {model.key: _scores(model) for model in models},
+        "models": {model.key: scores(model.verdicts) for model in models},
         "differences": _differences(models),
+        "guides": under_guides(run),
         "chosen": _chosen(run),
         "teacher": bill(run),
         "rounds": latest_curve(run),
@@ -61,41 +60,13 @@ def summarise(run_folder: Path) -> dict[str, Any]:
     return {key: value for key, value in summary.items() if value not in (None, {}, [])}
 
 
-def _scores(model: Graded) -> dict[str, Any]:
-    n = len(model.verdicts)
-    low, high = interval(model.correct, n)
-    return {
-        "n": n,
-        "correct": model.correct,
-        "accuracy": model.correct / n,
-        "low": low,
-        "high": high,
-        "parse_failures": sum(not verdict.parsed for verdict in model.verdicts),
-        "truncated": sum(verdict.truncated for verdict in model.verdicts),
-        "tokens": sum(verdict.tokens for verdict in model.verdicts),
-    }
-
-
 def _differences(models: Sequence[Graded]) -> dict[str, dict[str, Any]]:
     student = next((model for model in models if model.key == "student"), None)
     if student is None:
         return {}
-    pairs = {model.key: _difference(student, model) for model in models if model is not student}
-    return {key: found for key, found in pairs.items() if found is not None}
-
-
-def _difference(student: Graded, other: Graded) -> dict[str, Any] | None:
     # An arm may be tested on other questions than the run; only those that both answered can be paired.
-    theirs = {verdict.question_id: verdict.correct for verdict in other.verdicts}
-    both = [
-        (verdict.correct, theirs[verdict.question_id]) for verdict in student.verdicts if verdict.question_id in theirs
-    ]
-    if not both:
-        return None
-    table = np.array(both, dtype=np.bool_)
-    found = paired_difference(table[:, 0], table[:, 1])
-    detectable = minimum_detectable(found.n, found.discordant / found.n) if found.discordant else None
-    return {**asdict(found), "resolved": found.resolved, "detectable": detectable}
+    pairs = {model.key: difference(student.verdicts, model.verdicts) for model in models if model is not student}
+    return {key: found for key, found in pairs.items() if found is not None}
 
 
 def _chosen(run: RunFolder, arm: str | None = None) -> int | None:
@@ -136,6 +107,7 @@ def _arm(run: RunFolder, arm: str) -> dict[str, Any]:
     parts: dict[str, Any] = {
         "same_replies": run.shares("teach", arm),
         "assistant": "assistant" in run.stages(arm),
+        "guides": under_guides(run, arm),
         "chosen": _chosen(run, arm),
         "teacher": bill(run, arm),
         "rounds": latest_curve(run, arm),

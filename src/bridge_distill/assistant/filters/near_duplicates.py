@@ -11,12 +11,13 @@ from collections.abc import Sequence
 
 from bridge_distill.assistant.contract import Filter, Sample, filters
 from bridge_distill.assistant.likeness import Shelf, Shingles, jaccard, shingles
+from bridge_distill.assistant.quality import quality
 from bridge_distill.records import Question
 
 
 @filters.register("near_duplicates")
 class NearDuplicates(Filter):
-    """Refuse what is at least ``max_alike`` like another sample, the likelier of a question's samples staying.
+    """Refuse what is at least ``max_alike`` like another sample, the best of a question's samples staying.
 
     Other questions' explanations count once they are kept, so nothing gives way to what is itself dropped.
     """
@@ -28,7 +29,7 @@ class NearDuplicates(Filter):
         """Two reasons: near duplicate of the same question's, and of another question's."""
         reasons: list[str | None] = [None] * len(samples)
         taken: list[Shingles] = []
-        for place in sorted(range(len(samples)), key=lambda at: (-samples[at].log_probability, at)):
+        for place in sorted(range(len(samples)), key=lambda at: (-quality(samples[at]), at)):
             told = shingles(samples[place].text)
             if any(jaccard(told, other) >= self.settings.max_alike for other in taken):
                 reasons[place] = "near duplicate of the same question's"

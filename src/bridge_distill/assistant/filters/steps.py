@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bridge_distill.assistant.arithmetic import wrong_equation
+from bridge_distill.arithmetic import failed_step
 from bridge_distill.assistant.contract import Filter, Sample, filters
 from bridge_distill.records import Question
 
@@ -17,4 +17,4 @@ class Steps(Filter):
 
     def refuse(self, question: Question, samples: Sequence[Sample]) -> list[str | None]:
         """One reason: a step is computed wrongly."""
-        return ["a step is computed wrongly" if wrong_equation(sample.text) else None for sample in samples]
+        return ["a step is computed wrongly" if failed_step(sample.text) else None for sample in samples]

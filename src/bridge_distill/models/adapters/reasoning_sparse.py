@@ -19,7 +19,7 @@ from bridge_distill.errors import UserError
 from bridge_distill.models.adapters import Adapting, adapters
 from bridge_distill.models.adapters.lora import SCALE
 from bridge_distill.models.load import Model
-from bridge_distill.models.reasoning import reasoning_rows
+from bridge_distill.models.reasoning import Row, reasoning_rows
 from bridge_distill.models.saliency import allot, gradients, largest, spectra
 from bridge_distill.models.train import Example
 from bridge_distill.section import Section
@@ -44,7 +44,7 @@ class ReasoningSparse(Adapting[ReasoningSparseOptions]):
 
     def __call__(self, model: Model, examples: Sequence[Example]) -> Any:
         """Read the gradient, choose, wrap. Raises ``UserError`` where nothing can be chosen."""
-        rows = reasoning_rows(model, spread(examples, self.settings.calibration))
+        rows = spread(reasoning_rows(model, examples), self.settings.calibration)
         if not rows:
             problem = "no rationale has a step before its answer, so there is no reasoning to go by"
             raise UserError(f"{self.place}.kind", problem, "choose full or lora")
@@ -53,10 +53,10 @@ class ReasoningSparse(Adapting[ReasoningSparseOptions]):
         return wrap(model.network, gradients(model, rows), count, f"{self.place}.options.share")
 
 
-def spread(examples: Sequence[Example], count: int) -> list[Example]:
-    """At most ``count`` examples, evenly spaced."""
-    count = min(count, len(examples))
-    return [examples[index * len(examples) // count] for index in range(count)]
+def spread(rows: Sequence[Row], count: int) -> list[Row]:
+    """At most ``count`` rows, evenly spaced."""
+    count = min(count, len(rows))
+    return [rows[index * len(rows) // count] for index in range(count)]
 
 
 def sparse(network: Any, gradient: Mapping[str, Any], count: int, place: str) -> Any:

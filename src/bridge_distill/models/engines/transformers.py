@@ -11,8 +11,8 @@ from bridge_distill.config import Compute
 from bridge_distill.engine.progress import Tick, unseen
 from bridge_distill.models.batches import batches
 from bridge_distill.models.decode import decode
-from bridge_distill.models.generator import Asked, Decoding, Generation, Generator, engines
-from bridge_distill.models.load import Model, load
+from bridge_distill.models.generator import Asked, Decoding, Engine, Generation, Generator, engines
+from bridge_distill.models.load import Model, load, text_ids
 from bridge_distill.models.reading import left_padded, read
 from bridge_distill.models.writing import continued, generations
 
@@ -28,7 +28,7 @@ class Transformers(Generator):
     ) -> list[list[Generation]]:
         """Write the samples of each prompt; those of one prompt share the reading of it."""
         heads = [self.model.prompt_ids(one.prompt) for one in asked]
-        begun = [self._ids(one.begun) for one in asked]
+        begun = [text_ids(self.model.tokenizer, one.begun) for one in asked]
         results: list[list[Generation]] = [[] for _ in asked]
         lengths = [len(head) + len(start) + decoding.max_new_tokens for head, start in zip(heads, begun, strict=True)]
         for batch in batches(lengths, self._batch_tokens // decoding.samples):
@@ -41,10 +41,7 @@ class Transformers(Generator):
 
     def count(self, text: str) -> int:
         """The number of tokens of a text, special ones left out."""
-        return len(self._ids(text))
-
-    def _ids(self, text: str) -> list[int]:
-        return list(self.model.tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
+        return len(text_ids(self.model.tokenizer, text))
 
     def _batch(
         self, heads: Sequence[list[int]], begun: Sequence[list[int]], decoding: Decoding, draws: Any
@@ -57,10 +54,11 @@ class Transformers(Generator):
         return [[one] for one in generations(self.model, written, decoding.stop, begun)]
 
 
-@engines.register("transformers")
-def open_transformers(model: str, compute: Compute, place: str) -> Transformers:
-    """Load the model into this process."""
+def _open(model: str, compute: Compute, place: str) -> Transformers:
     return Transformers(load(model, compute, place), compute.batch_tokens)
+
+
+engines.register("transformers")(Engine(_open))
 
 
 def _draws(seed: int, positions: Sequence[int], decoding: Decoding) -> Any:

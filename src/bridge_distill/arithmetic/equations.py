@@ -8,16 +8,20 @@ right one. At most ``REACH`` characters on either side of a sign are looked at, 
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 
-from bridge_distill.assistant.expression import REACH, Token, UnclearError, plain_signs, tokens_of, value_of
+from bridge_distill.arithmetic.expression import REACH, Token, UnclearError, plain_signs, tokens_of, value_of
 
 _EQUALS = re.compile(r"(?<![=<>!≠≤≥:+*/-])=(?![=>])")
 _LIST_MARK = re.compile(r"\s*(?:[-*+•]\s+|\(?(?:[0-9]{1,3}|[a-z])[.)]\s+|(?:step|line)\s+[0-9]+\s*[-:.)]\s*)", re.I)
 _LAST_WORD = re.compile(r"[^\W\d_]+\Z")
 _FIRST_WORD = re.compile(r"[^\W\d_]+")
 _OPERATORS = ("+", "-", "*", "/")
+_MOST_DECIMALS = 4
 # Words beside an expression that may be part of what is computed; so may a single letter.
 _COMPUTING = re.compile(
     r"\w|of|times|plus|minus|by|over|from|less|than|half|twice|double|triple|squared?|cubed|root|sqrt|log|ln|modulo|mod|"
@@ -29,28 +33,83 @@ _BEFORE = frozenset(":,;.>\"'`[(=$")
 _AFTER = frozenset(".,;:)]}?\"'`$<")
 
 
-def wrong_equation(text: str) -> str | None:
-    """The first equation of the text that does not hold, as it was read; None where there is none."""
-    for line in map(plain_signs, text.replace("**", "").splitlines()):
-        mark = _LIST_MARK.match(line)
-        cuts = [mark.end() - 1 if mark else -1, *(found.start() for found in _EQUALS.finditer(line)), len(line)]
-        for begin, sign, end in zip(cuts, cuts[1:], cuts[2:], strict=False):
-            left, right = line[max(begin + 1, sign - REACH) : sign], line[sign + 1 : end][:REACH]
-            if not _may_hold(left, right, whole=sign - begin <= REACH):
-                return f"{left.strip()} = {right.strip()}"
+@dataclass(frozen=True, slots=True)
+class FailedStep:
+    """An equation that does not hold, as it was read.
+
+    ``sign`` is where its equals sign stands in the text; ``right`` is the result that holds, written as the wrong one
+    is (dollars, percent, decimals), None where the equation divides by zero.
+    """
+
+    equation: str
+    sign: int
+    right: str | None
+
+
+def failed_step(text: str) -> FailedStep | None:
+    """The first equation of the text that does not hold; None where there is none. Never raises."""
+    start = 0
+    for whole in text.splitlines(keepends=True):
+        [line] = whole.splitlines()
+        plain = plain_signs(line.replace("**", ""))
+        for left, sign, right, complete in _equations(plain):
+            found = _fault(left, right, complete)
+            if found is not None:
+                place = start + _nth_equals(line, plain.count("=", 0, sign))
+                return FailedStep(f"{left.strip()} = {right.strip()}", place, found or None)
+        start += len(whole)
     return None
 
 
-def _may_hold(left: str, right: str, whole: bool) -> bool:
-    """Whether two sides agree, or cannot be judged; ``whole`` says that ``left`` is all that stands before the sign."""
+def _equations(line: str) -> Iterator[tuple[str, int, str, bool]]:
+    """The left side, the place, and the right side of each equals sign, and whether that is all of the left side."""
+    mark = _LIST_MARK.match(line)
+    cuts = [mark.end() - 1 if mark else -1, *(found.start() for found in _EQUALS.finditer(line)), len(line)]
+    for begin, sign, end in zip(cuts, cuts[1:], cuts[2:], strict=False):
+        left, right = line[max(begin + 1, sign - REACH) : sign], line[sign + 1 : end][:REACH]
+        yield left, sign, right, sign - begin <= REACH
+
+
+def _nth_equals(line: str, number: int) -> int:
+    """Where an equals sign stands: spelling a line in plain signs moves it, but adds and takes away none."""
+    place = -1
+    for _ in range(number + 1):
+        place = line.index("=", place + 1)
+    return place
+
+
+def _fault(left: str, right: str, whole: bool) -> str | None:
+    """The right result where two sides disagree, ``""`` where there is none; None where they agree or are unclear.
+
+    ``whole`` says that ``left`` is all that stands before the sign.
+    """
     try:
         told, results = _end_of(left, whole), _beginnings_of(right)
         value = value_of(told)
-        return any(_agrees(value, result) for result in results)
+        return None if any(_agrees(value, result) for result in results) else _spelt(value, results[0])
     except UnclearError:
-        return True
+        return None
     except ZeroDivisionError:
-        return False
+        return ""
+
+
+def _spelt(value: Fraction, wrong: list[Token]) -> str:
+    """A value as a wrong result is spelt; more decimals where they make it exact, two where it never is."""
+    token = next(token for token in wrong if token.value is not None)
+    assert token.value is not None  # chosen by it
+    if token.percent:  # computed without its sign, or with it: whichever the wrong result is nearer to
+        value = min(value, 100 * value, key=lambda one: abs(one - 100 * (token.value or 0)))
+    written = token.decimals - 2 * token.percent
+    exact = (decimals for decimals in range(written, max(written, _MOST_DECIMALS) + 1) if _is_whole(value, decimals))
+    decimals = next(exact, max(written, 2))
+    # Half up, as a result is judged; round() would take halves to the even neighbour, which holds as well.
+    digits = f"{math.floor(abs(value) * 10**decimals + Fraction(1, 2)):0{decimals + 1}d}"
+    number = f"{digits[: len(digits) - decimals]}.{digits[len(digits) - decimals :]}".rstrip(".")
+    return f"{'-' * (value < 0)}{'$' * token.text.startswith('$')}{number}{'%' * token.percent}"
+
+
+def _is_whole(value: Fraction, decimals: int) -> bool:
+    return bool(10**decimals % value.denominator == 0)
 
 
 def _agrees(value: Fraction, result: list[Token]) -> bool:

@@ -1,0 +1,188 @@
+"""Every engine writes the same greedy text; what it says of a text is what the model says."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bridge_distill import artifacts, practice, prompts
+from bridge_distill.assistant import tutor
+from bridge_distill.config import Compute, Evaluate, Tutor
+from bridge_distill.engine.rows import write_rows
+from bridge_distill.errors import UserError
+from bridge_distill.evaluation import grade
+from bridge_distill.models.engines.transformers import Transformers
+from bridge_distill.models.engines.vllm import served_name
+from bridge_distill.models.generator import Asked, Decoding, Generation, Generator, engines, open_generator
+from bridge_distill.models.load import Model, load
+from bridge_distill.records import Question
+from completions import Server, serving
+from scribe import write_after
+
+QUESTIONS = practice.make("legal", 10, 3, 0.0)
+PROMPTS = [prompts.local(question) for question in QUESTIONS]
+ASKED = [Asked(prompt) for prompt in PROMPTS]
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_base: Path) -> Model:
+    return load(str(tiny_base), Compute(), "base")
+
+
+@pytest.fixture(scope="module")
+def server(tiny: Model, tiny_base: Path) -> Iterator[Server]:
+    with serving(tiny, "another", served_name(str(tiny_base), "base")) as found:
+        yield found
+
+
+@pytest.fixture(params=engines.names())
+def generator(request: pytest.FixtureRequest, tiny_base: Path) -> Generator:
+    engine = engines.get(request.param, "compute.engine")
+    url = request.getfixturevalue("server").url if engine.by_url else None
+    return open_generator(str(tiny_base), Compute(engine=request.param, engine_url=url), "base")
+
+
+def texts(written: list[list[Generation]]) -> list[list[str]]:
+    return [[one.text for one in samples] for samples in written]
+
+
+def test_every_engine_writes_the_same_greedy_text(generator: Generator, tiny: Model) -> None:
+    ours = write_after(tiny, PROMPTS, Decoding(40))
+    ticks: list[int] = []
+    theirs = generator.write(ASKED, Decoding(40), 0, lambda done=1: ticks.append(done))
+    assert texts(theirs) == texts(ours)
+    assert sum(ticks) == len(ASKED)
+    for [mine], [other] in zip(ours, theirs, strict=True):
+        assert (other.tokens, other.finished) == (mine.tokens, mine.finished)
+        assert other.log_probability == pytest.approx(mine.log_probability, abs=1e-4)
+        assert math.isnan(other.entropy)
+        assert math.isnan(other.top_entropy)
+
+
+def test_every_engine_goes_on_after_what_was_begun(generator: Generator, tiny: Model) -> None:
+    whole = [samples[0] for samples in write_after(tiny, PROMPTS, Decoding(60))]
+    assert all(one.finished for one in whole)
+    begun = [one.text[: one.text.rindex("\nAnswer")] for one in whole]
+    asked = [Asked(prompt, start) for prompt, start in zip(PROMPTS, begun, strict=True)]
+    for [one], start, before in zip(generator.write(asked, Decoding(60), 0), begun, whole, strict=True):
+        assert start + one.text == before.text
+
+
+def test_every_engine_ends_before_the_first_stop_string(generator: Generator, tiny: Model) -> None:
+    whole = [samples[0] for samples in write_after(tiny, PROMPTS, Decoding(60))]
+    for [one], before in zip(generator.write(ASKED, Decoding(60, stop=("wer:", "Ans")), 0), whole, strict=True):
+        assert one.text == before.text[: before.text.index("Ans")].strip()
+        assert one.finished
+        assert one.tokens < before.tokens
+
+
+def test_every_engine_samples_by_seed_and_position(generator: Generator) -> None:
+    decoding = Decoding(12, temperature=1.5, samples=3)
+    whole = texts(generator.write(ASKED[:6], decoding, 1))
+    assert all(len(samples) == 3 for samples in whole)
+    assert len({text for samples in whole for text in samples}) > 12
+    assert texts(generator.write(ASKED[2:6], decoding, 1, first=2)) == whole[2:]
+    assert texts(generator.write(ASKED[:6], decoding, 2)) != whole
+
+
+def test_every_engine_counts_the_tokens_that_it_draws(generator: Generator) -> None:
+    [[one]] = generator.write(ASKED[:1], Decoding(60), 0)
+    assert generator.count(one.text) == one.tokens
+    assert generator.count("") == 0
+
+
+def test_a_stop_string_ends_the_work_too(tiny: Model) -> None:
+    passes: list[int] = []
+    watch = tiny.network.register_forward_hook(lambda *about: passes.append(1))
+    [[one]] = write_after(tiny, PROMPTS[:1], Decoding(60, stop=("Answer",)))
+    watch.remove()
+    assert one.tokens == len(passes) > 1
+
+
+def test_entropies_are_measured_where_they_are_asked_for(tiny: Model) -> None:
+    [[one]] = write_after(tiny, PROMPTS[:1], Decoding(20, entropies=True))
+    assert one.top_entropy >= one.entropy > 0
+
+
+def test_a_server_is_asked_again_after_a_failure(server: Server, tiny_base: Path) -> None:
+    generator = open_generator(str(tiny_base), Compute(engine="vllm", engine_url=server.url), "base")
+    before = texts(generator.write(ASKED[:1], Decoding(8), 0))
+    server.failures[:] = [503]
+    assert texts(generator.write(ASKED[:1], Decoding(8), 0)) == before
+    server.failures[:] = [400]
+    with pytest.raises(UserError, match=r"compute\.engine_url: .* refuses \(.*not now"):
+        generator.write(ASKED[:1], Decoding(8), 0)
+
+
+def test_a_server_without_log_probabilities_is_refused(server: Server, tiny_base: Path) -> None:
+    generator = open_generator(str(tiny_base), Compute(engine="vllm", engine_url=server.url), "base")
+    server.logprobs = False
+    with pytest.raises(UserError, match="gives no log-probabilities"):
+        generator.write(ASKED[:1], Decoding(8), 0)
+    server.logprobs = True
+
+
+def test_a_server_of_other_weights_is_refused_with_the_command_that_serves_the_right_ones(
+    server: Server, tiny_base: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(tiny_base, other)
+    assert served_name(str(other), "base") == served_name(str(tiny_base), "base")
+    config = other / "config.json"
+    config.write_text(config.read_text() + " ")
+    name = served_name(str(other), "base")
+    with pytest.raises(UserError, match=f"serves another, .*; run: vllm serve {other} --served-model-name {name} "):
+        open_generator(str(other), Compute(engine="vllm", engine_url=server.url), "base")
+
+
+def test_a_server_that_does_not_answer_is_named(tiny: Model, tiny_base: Path) -> None:
+    with serving(tiny, "any") as gone:
+        url = gone.url
+    with pytest.raises(UserError, match=rf"compute\.engine_url: {url} does not answer"):
+        open_generator(str(tiny_base), Compute(engine="vllm", engine_url=url), "base")
+
+
+@pytest.mark.parametrize(
+    ("compute", "message"),
+    [
+        (Compute(engine="vlm"), "compute.engine: unknown engine 'vlm'; did you mean 'vllm'"),
+        (Compute(engine="vllm"), "compute.engine_url: is not set for engine 'vllm'"),
+        (Compute(engine_url="http://x"), "compute.engine_url: has no use for engine 'transformers'"),
+    ],
+)
+def test_an_engine_that_cannot_be_opened_says_why(tiny_base: Path, compute: Compute, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        open_generator(str(tiny_base), compute, "base")
+    assert message in str(caught.value)
+
+
+def test_tutor_and_test_give_the_same_rows_by_any_engine(server: Server, tiny_base: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_base, tmp_path / "assistant" / artifacts.MODEL)
+    (tmp_path / "data").mkdir()
+    write_rows(tmp_path / "data" / artifacts.TRAIN, Question, QUESTIONS)
+    rows = []
+    for compute in (Compute(), Compute(engine="vllm", engine_url=server.url)):
+        root = tmp_path / compute.engine
+        for name in ("tutor", "scratch", "test", "tested"):
+            (root / name).mkdir(parents=True)
+        tutor(Tutor(), tmp_path / "data", tmp_path / "assistant", root / "tutor", root / "scratch", compute, 0)
+        name = str(tmp_path / "assistant" / artifacts.MODEL)
+        scores = grade(Evaluate(), "assistant", name, QUESTIONS, root / "test", root / "tested", compute)
+        told = [(row.text, row.answer, row.kept) for row in artifacts.rationales(root / "tutor")]
+        rows.append((told, scores["correct"], scores["tokens"]))
+    assert rows[0] == rows[1]
+    assert any(kept for _, _, kept in rows[0][0])
+
+
+def test_memory_of_a_batch_stays_within_its_tokens(tiny: Model) -> None:
+    widths: list[int] = []
+    watch = tiny.network.register_forward_pre_hook(
+        lambda module, args, kwargs: widths.append(kwargs["attention_mask"].numel()), with_kwargs=True
+    )
+    Transformers(tiny, 600).write(ASKED, Decoding(20), 0)
+    watch.remove()
+    assert max(widths) <= 600

@@ -1,0 +1,79 @@
+"""What cells of an experiment leave, and the tables that are made of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bridge_distill.errors import UserError
+from cells import Cell, cells, compute, part_of, read_cells
+from tables import markdown, table
+
+TODO = list(cells([("one", 0.05), ("two", 0.05)], [0, 1], ["plain", "other"]))
+
+
+def values(cell: Cell) -> dict[str, Any]:
+    return {"values": [1, 1, 0, cell.method == "other"], "steps": 3}
+
+
+def test_a_cell_is_computed_once_and_what_a_kill_cut_short_again(tmp_path: Path) -> None:
+    file = tmp_path / "found.jsonl"
+    compute(TODO, values, 1, file)
+    whole = file.read_text()
+    compute(TODO, lambda cell: pytest.fail(f"{cell} again"), 1, file)
+    assert file.read_text() == whole
+    file.write_text(whole[: whole.rindex('"values"')] + "\n")
+    seen: list[Cell] = []
+    compute(TODO, lambda cell: seen.append(cell) or values(cell), 1, file)
+    assert seen == TODO[-1:]
+
+
+def test_a_refused_cell_stands_under_the_table_until_it_is_computed(tmp_path: Path) -> None:
+    def refuse(cell: Cell) -> dict[str, Any]:
+        if cell.method == "other":
+            raise UserError("assistant.levels", "needs strategies", "buy them")
+        return values(cell)
+
+    file = tmp_path / "found.jsonl"
+    for _ in range(2):
+        compute(TODO, refuse, 1, file)
+    rows = table(file, {"method": "plain"})
+    assert len(read_cells(file)) == len(TODO)
+    assert markdown(rows).count("needs strategies") == 4
+    compute(TODO, values, 1, file)
+    assert "needs strategies" not in markdown(table(file, {"method": "plain"}))
+
+
+def test_time_that_is_over_begins_no_cell(tmp_path: Path) -> None:
+    compute(TODO, lambda cell: pytest.fail(f"{cell} was begun"), -1, tmp_path / "found.jsonl")
+
+
+def test_workers_share_all_cells_and_keep_the_seeds_of_a_set_together() -> None:
+    parts = [part_of(TODO, worker, 3) for worker in (1, 2, 3)]
+    assert sorted((cell for part in parts for cell in part), key=TODO.index) == TODO
+    held = [{(cell.set, cell.seed) for cell in part} for part in parts]
+    assert not held[0] & held[1] | held[1] & held[2] | held[0] & held[2]
+
+
+def test_a_table_compares_the_seeds_that_both_have(tmp_path: Path) -> None:
+    file = tmp_path / "found.jsonl"
+    rows = [("plain", 0, [1, 0, 0, 0] * 9), ("plain", 1, [1, 1, 0, 0] * 9), ("other", 1, [1] * 36)]
+    for method, seed, found in rows:
+        row = {"set": "one", "share": 0.05, "method": method, "seed": seed, "values": found, "steps": seed}
+        with file.open("a") as out:
+            out.write(json.dumps(row) + "\n")
+    plain, other = table(file, {"method": "plain"}, {"method": "plain"}, ["steps"])
+    assert (plain["mean"][0], plain["steps"], "over" in plain) == (0.375, 0.5, False)
+    assert (other["over"][0], other["of_ceiling"][0]) == (0.5, 2.0)
+    assert "| one | 5% | other | 1 | 100 [" in markdown([plain, other])
+
+
+def test_the_interval_of_a_mean_holds_it_and_has_a_width_where_all_are_alike(tmp_path: Path) -> None:
+    file = tmp_path / "found.jsonl"
+    compute([Cell("one", 0.05, "plain", 0)], lambda cell: {"values": np.zeros(20)}, 1, file)
+    point, low, high = table(file, {"method": "plain"})[0]["mean"]
+    assert low == point == 0 < high < 0.2
