@@ -123,6 +123,17 @@ def test_without_an_amount_nothing_of_a_run_changes(tiny_base: Path, tmp_path: P
     assert [(s.name, s.settings, s.inputs) for s in made[0]] == [(s.name, s.settings, s.inputs) for s in made[1]]
 
 
+def test_a_guide_of_the_tutor_leaves_the_answers_to_new_questions_as_they_were(tiny_base: Path, tmp_path: Path) -> None:
+    made = with_questions(tiny_base)
+    found = []
+    for guide in (None, {"ceiling": 20}):
+        made["tutor"] = made["tutor"] | {"guide": guide}
+        run = read_run(write(tmp_path, made)).run
+        found.append({stage.name: stage.settings for stage in stages(run, "tiny", run.assistant)})
+    assert found[0]["questions/answer"] == found[1]["questions/answer"]
+    assert found[0]["tutor"] != found[1]["tutor"]
+
+
 def test_noise_is_measured_on_the_assistant_that_has_learnt_the_paid_replies_alone(
     tiny_base: Path, tmp_path: Path
 ) -> None:

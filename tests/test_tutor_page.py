@@ -30,4 +30,4 @@ def test_the_example_is_valid() -> None:
     whole = {"name": "r", "data": {"train": "a.jsonl", "test": "b.jsonl"}, "budget": {"queries": 5}}
     run = Run.model_validate({**whole, **yaml.safe_load(example)})
     assert run.tutor is not None
-    check_filters(run.tutor)
+    check_filters(run.tutor, "tutor")

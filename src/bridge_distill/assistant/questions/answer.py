@@ -29,10 +29,13 @@ NO_RATIONALE = "no explanation passed the filters"
 
 
 def panel(settings: Questions, tutor: Tutor) -> Tutor:
-    """How new questions are explained: as the tutor does it, but sampled anew, and the best of the majority is kept."""
+    """How new questions are explained: as the tutor does it, but sampled anew, and the best of the majority is kept.
+
+    A guide is left out: strategies that some give come from the pool's own questions.
+    """
     changes = {name: getattr(settings, name) for name in ("samples", "temperature", "agreement", "keep_best", "shard")}
     filters = list(dict.fromkeys([*tutor.filters, "correct", "best"]))
-    return Tutor.model_validate({**tutor.model_dump(), **changes, "filters": filters})
+    return Tutor.model_validate({**tutor.model_dump(), **changes, "filters": filters, "guide": None})
 
 
 def answer_questions(
