@@ -274,7 +274,7 @@ BAD: list[tuple[Any, str]] = [
 @pytest.mark.parametrize(("adapter", "sentence"), BAD, ids=[sentence[:50] for _, sentence in BAD])
 def test_a_bad_adapter_is_refused_before_anything_runs(adapter: Any, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence) as caught:
-        assistant.check(Assistant(adapter=adapter))
+        assistant.check(Assistant(adapter=adapter), "flat")
     assert "\n" not in str(caught.value)
 
 
@@ -294,7 +294,7 @@ def test_the_table_of_options_is_the_registry() -> None:
 
 def test_the_pages_example_is_valid() -> None:
     [example] = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-    assistant.check(Assistant.model_validate(yaml.safe_load(example)["assistant"]))
+    assistant.check(Assistant.model_validate(yaml.safe_load(example)["assistant"]), "flat")
 
 
 @pytest.mark.parametrize("before", ["full", {"kind": "lora", "options": {"rank": 8}}], ids=["full", "lora"])
@@ -302,7 +302,7 @@ def test_the_pages_example_is_valid() -> None:
 def test_every_file_of_settings_goes_over_a_run_file(tmp_path: Path, file: Path, before: Any) -> None:
     run = read_run(write(tmp_path, tree(tmp_path, assistant={"adapter": before, "epochs": 2})), [str(file)]).run
     assert run.assistant is not None
-    assistant.check(run.assistant)
+    assistant.check(run.assistant, run.teacher.trace)
     assert run.assistant.epochs == 2
     given_ = yaml.safe_load(file.read_text())["assistant"]
     assert run.assistant.adapter.kind == given_["adapter"]["kind"]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge_distill.answers import answer_forms, is_correct, read_answer
+from bridge_distill.answers import answer_forms, as_one, is_correct, read_answer
 from bridge_distill.answers.number import limits
 from bridge_distill.errors import UserError
 from bridge_distill.records import Question
@@ -237,3 +237,21 @@ def test_text(gold, text, same):
 def test_nothing_is_correct_without_an_answer_or_without_gold():
     assert not is_correct(None, ask("text", "x"))
     assert not is_correct("x", ask("text"))
+
+
+def test_answers_that_mean_the_same_are_counted_as_one_whatever_gold_says():
+    assert as_one(["Paris", "the Paris", "Rome", None, "Paris"], ask("text")) == [
+        "Paris",
+        "Paris",
+        "Rome",
+        None,
+        "Paris",
+    ]
+    assert len(set(as_one(["7 days", "1 week"], ask("date")))) == 1
+    assert as_one(["3", "9"], ask("number", "6", low=1, high=10)) == ["3", "9"]
+
+
+@given(st.lists(st.none() | st.sampled_from(["1", "2", "1.001", "1.2 thousand", "1200"]), max_size=6), st.randoms())
+def test_the_order_of_answers_decides_nothing(answers, random):
+    mixed = random.sample(answers, len(answers))
+    assert sorted(map(str, as_one(answers, ask("number")))) == sorted(map(str, as_one(mixed, ask("number"))))

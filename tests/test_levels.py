@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from bridge_distill import artifacts, practice, prompts
 from bridge_distill.answers import read_answer
-from bridge_distill.assistant import apprentice, tutor
+from bridge_distill.assistant import apprentice, check, tutor
+from bridge_distill.assistant.lessons import lessons
 from bridge_distill.assistant.levels import phases
 from bridge_distill.assistant.strategies import COMMON, NOTHING_COMMON, common_plan, with_strategies
 from bridge_distill.config import Assistant, Compute, Evaluate, Tutor
@@ -100,6 +101,20 @@ def test_weights_that_leave_nothing_are_refused() -> None:
     only = settings("joint", level_weights={"tactics": 0, "answer": 0})
     with pytest.raises(UserError, match=r"assistant\.level_weights: leave nothing"):
         phases(only, BY_ID, [flat(question) for question in QUESTIONS])
+
+
+def test_levels_that_no_teacher_will_give_are_refused_before_anything_is_paid() -> None:
+    for unfit in (settings("tasks"), settings("joint", level_weights={"tactics": 0, "answer": 0})):
+        with pytest.raises(UserError):
+            check(unfit, "flat")
+        check(unfit, "hierarchical")
+        check(unfit.model_copy(update={"strategies": "clusters"}), "flat")
+
+
+def test_rationales_without_any_weight_are_counted() -> None:
+    only = settings("joint", level_weights={"tactics": 0, "answer": 0})
+    mixed = [deep(QUESTIONS[0]), *(flat(question) for question in QUESTIONS[1:3])]
+    assert lessons(only, mixed, None, False, 0).figures() == {"weightless": 2}
 
 
 def test_new_settings_at_their_defaults_leave_the_identity_of_older_runs() -> None:

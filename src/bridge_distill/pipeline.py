@@ -92,7 +92,7 @@ def check(run: Run, with_key: bool) -> None:
     check_base(run.student.base, "student.base")
     if run.assistant is not None:
         check_base(run.assistant.base, "assistant.base")
-        assistant.check(run.assistant)
+        assistant.check(run.assistant, run.teacher.trace)
         assistant.check_filters(run.assistant.improve, "assistant.improve")
     if run.tutor is not None:
         assistant.check_filters(run.tutor, "tutor")

@@ -70,6 +70,9 @@ def _check(run: Run, learner: Assistant | None) -> None:
     if run.select.rounds > 1 and learner is None:
         cure = "set assistant and tutor, or select.rounds to 1"
         raise UserError("select.rounds", f"{run.select.rounds} rounds tune an assistant, and there is none", cure)
+    if run.select.rounds > 1 and learner is not None and learner.levels == "tasks":
+        problem = "learns levels apart, and a pool is scored by explanations written in one go"
+        raise UserError("assistant.levels", f"tasks {problem}", "set it to joint or staged, or select.rounds to 1")
     if run.select.stop_below is not None:
         found = teacher.price_of(run.teacher)
         if found is None or not (found[0].input or found[0].output):

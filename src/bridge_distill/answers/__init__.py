@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from bridge_distill.records import Question
@@ -71,3 +74,17 @@ def _marked(text: str) -> list[str]:
 def is_correct(answer: str | None, question: Question) -> bool:
     """Whether a canonical answer agrees with gold; False where either is missing."""
     return answer is not None and question.answer is not None and form_of(question).correct(answer, question)
+
+
+def as_one(answers: Sequence[str | None], question: Question) -> list[str | None]:
+    """Canonical answers, those that mean the same in one spelling, so that they can be counted; gold is not read.
+
+    It is the commonest spelling, of equally common ones the first by its letters. None stays None.
+    """
+    blind = replace(question, low=None, high=None)
+    spellings = Counter(answer for answer in answers if answer is not None)
+    found: dict[str, str] = {}
+    for spelling in sorted(spellings, key=lambda one: (-spellings[one], one)):
+        alike = (one for one in dict.fromkeys(found.values()) if is_correct(spelling, replace(blind, answer=one)))
+        found[spelling] = next(alike, spelling)
+    return [None if answer is None else found[answer] for answer in answers]

@@ -18,10 +18,13 @@ from bridge_distill.arithmetic.expression import REACH, Token, UnclearError, pla
 
 _EQUALS = re.compile(r"(?<![=<>!≠≤≥:+*/-])=(?![=>])")
 _LIST_MARK = re.compile(r"\s*(?:[-*+•]\s+|\(?(?:[0-9]{1,3}|[a-z])[.)]\s+|(?:step|line)\s+[0-9]+\s*[-:.)]\s*)", re.I)
+_POWER = re.compile(r"(?<=[0-9)])\s?\*\*\s?(?=[0-9(])")  # other double stars are bold
+_REMAINDER = re.compile(r"\bR\s?[0-9]|\b(?:rem|remainder|left over)\b", re.IGNORECASE)
 _LAST_WORD = re.compile(r"[^\W\d_]+\Z")
 _FIRST_WORD = re.compile(r"[^\W\d_]+")
 _OPERATORS = ("+", "-", "*", "/")
 _MOST_DECIMALS = 4
+_NEAR = 30
 # Words beside an expression that may be part of what is computed; so may a single letter.
 _COMPUTING = re.compile(
     r"\w|of|times|plus|minus|by|over|from|less|than|half|twice|double|triple|squared?|cubed|root|sqrt|log|ln|modulo|mod|"
@@ -51,7 +54,7 @@ def failed_step(text: str) -> FailedStep | None:
     start = 0
     for whole in text.splitlines(keepends=True):
         [line] = whole.splitlines()
-        plain = plain_signs(line.replace("**", ""))
+        plain = plain_signs(_POWER.sub("^", line).replace("**", ""))
         for left, sign, right, complete in _equations(plain):
             found = _fault(left, right, complete)
             if found is not None:
@@ -142,7 +145,7 @@ def _joins(before: str, signed: bool) -> bool:
     word = _LAST_WORD.search(said)
     if word is not None:
         return signed or glued or _COMPUTING.fullmatch(word[0]) is not None
-    if glued and len(said) > 1 and said[-2].isdigit():
+    if glued and (said[-1] == "." or (len(said) > 1 and said[-2].isdigit())):
         return True
     return said[-1] not in _BEFORE or (signed and said[-1] not in ":(=,;")
 
@@ -165,6 +168,8 @@ def _beginnings_of(text: str) -> list[list[Token]]:
     if end < len(tokens) and _goes_on(text[tokens[end].start :]):
         raise UnclearError
     found = tokens[:end]
+    if len(found) == 3 and found[0].text == "(":  # a loss, in books
+        raise UnclearError
     while found and found[-1].text == ")" and _closing(found) > 0:
         found.pop()
     value_of(found)
@@ -178,6 +183,8 @@ def _closing(tokens: list[Token]) -> int:
 
 def _goes_on(after: str) -> bool:
     """Whether what stands after a result may belong to it."""
+    if after.startswith("..") or _REMAINDER.search(after[:_NEAR]):
+        return True
     word = _FIRST_WORD.match(after)
     if word is None:
         return after[0] not in _AFTER

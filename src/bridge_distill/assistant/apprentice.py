@@ -9,9 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bridge_distill import artifacts, prompts
+from bridge_distill import artifacts, prompts, templates
 from bridge_distill.assistant.lessons import lessons, planned
-from bridge_distill.assistant.levels import Phase
+from bridge_distill.assistant.levels import Phase, check_flat
 from bridge_distill.assistant.strategies import KindsFn, with_strategies
 from bridge_distill.config import Assistant, Compute
 from bridge_distill.errors import UserError
@@ -24,9 +24,14 @@ from bridge_distill.records import Question
 ADAPTER = "assistant.adapter"
 
 
-def check(settings: Assistant) -> None:
-    """Raise ``UserError`` for an adapter or an option of one that is unknown, or a bad value."""
+def check(settings: Assistant, trace: str) -> None:
+    """Raise ``UserError`` for an adapter or an option of one that is unknown, or a bad value.
+
+    ``trace`` is what the teacher is asked for: levels that it does not give cannot be learnt.
+    """
     settings_of(settings.adapter, ADAPTER)
+    if trace == templates.FLAT and settings.strategies == "teacher":
+        check_flat(settings)
 
 
 def identity(settings: Assistant) -> dict[str, Any]:

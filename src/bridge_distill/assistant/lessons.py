@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bridge_distill import prompts
-from bridge_distill.assistant.levels import Phase, laid_out, phases
+from bridge_distill.assistant.levels import Phase, laid_out, phases, weightless
 from bridge_distill.config import Assistant
 from bridge_distill.errors import UserError
 from bridge_distill.models.train import Example
@@ -22,7 +22,7 @@ class Lessons:
     """Kept rationales by their part in a tuning; ``paid`` ones are read ``repeats`` times as often as ``own`` ones.
 
     ``hinted`` says that each paid one is also learnt as the explanation of a question whose answer is given away,
-    so that a hint is understood later.
+    so that a hint is understood later; ``weightless`` counts those of which no level has a weight.
     """
 
     paid: Sequence[Rationale]
@@ -30,14 +30,15 @@ class Lessons:
     own: Sequence[Rationale] = ()
     repeats: int = 1
     hinted: bool = False
+    weightless: int = 0
 
     def figures(self) -> dict[str, Any]:
         """Counts for a record; nothing where all that is learnt is the paid rationales."""
         held_out = {"rationales": len(self.held_out), "questions": len({row.question_id for row in self.held_out})}
-        found = {"held_out": held_out} if self.held_out else {}
+        found: dict[str, Any] = {"held_out": held_out} if self.held_out else {}
         if self.own or self.hinted:
             found["lessons"] = {"paid": len(self.paid), "repeats": self.repeats, "own": len(self.own)}
-        return found
+        return found | ({"weightless": self.weightless} if self.weightless else {})
 
 
 def lessons(
@@ -51,7 +52,8 @@ def lessons(
     held = _held_out(settings, [row.question_id for row in paid], seed)
     learnt = [row for row in paid if row.question_id not in held]
     repeats = repeats_of(len(learnt), len(own), settings.improve.paid_share) if own else 1
-    return Lessons(learnt, [row for row in paid if row.question_id in held], own or (), repeats, hinted)
+    left_out = weightless(settings, [*learnt, *(own or ())])
+    return Lessons(learnt, [row for row in paid if row.question_id in held], own or (), repeats, hinted, left_out)
 
 
 def repeats_of(paid: int, own: int, share: float) -> int:

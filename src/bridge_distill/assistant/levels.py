@@ -29,13 +29,31 @@ def phases(settings: Assistant, questions: Mapping[str, Question], rows: Sequenc
     sequence twice: first its strategy alone counts, then the rest. A flat rationale is always one sequence.
     Raises ``UserError`` where tasks or stages find no strategy at all, or weights leave nothing to learn.
     """
-    if settings.levels != "joint" and not any(row.strategy is not None for row in rows):
-        cure = "set teacher.trace: hierarchical, assistant.strategies: clusters, or assistant.levels: joint"
-        raise UserError("assistant.levels", f"{settings.levels} needs strategies, and no rationale has one", cure)
+    if all(row.strategy is None for row in rows):
+        check_flat(settings)
     found = [Phase(name, made) for name, made in laid_out(settings, questions, rows).items() if made]
     if not found:
-        raise UserError("assistant.level_weights", "leave nothing of any rationale to learn", "raise one of them")
+        raise _nothing_to_learn()
     return found
+
+
+def check_flat(settings: Assistant) -> None:
+    """Raise ``UserError`` where levels or weights leave nothing to learn of rationales that have no strategy."""
+    if settings.levels != "joint":
+        cure = "set teacher.trace: hierarchical, assistant.strategies: clusters, or assistant.levels: joint"
+        raise UserError("assistant.levels", f"{settings.levels} needs strategies, and no rationale has one", cure)
+    if not settings.level_weights.tactics + settings.level_weights.answer:
+        raise _nothing_to_learn()
+
+
+def weightless(settings: Assistant, rows: Sequence[Rationale]) -> int:
+    """How many rationales have no level of any weight, and so are not learnt."""
+    weights = settings.level_weights
+    return sum(not any(_weight(level, weights) for level, _ in levels(row.text, row.strategy)) for row in rows)
+
+
+def _nothing_to_learn() -> UserError:
+    return UserError("assistant.level_weights", "leave nothing of any rationale to learn", "raise one of them")
 
 
 def laid_out(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge_distill import artifacts, guidance
-from bridge_distill.answers import read_answer
+from bridge_distill.answers import as_one, read_answer
 from bridge_distill.assistant.contract import Sample
 from bridge_distill.assistant.sieve import Sieve
 from bridge_distill.config import Compute, Explaining, Guide, Levels, Tutor
@@ -95,6 +95,7 @@ def _counted(samples: Iterable[Sample], acts: Counter[str]) -> Iterator[Sample]:
 
 def _samples(question: Question, written: Written) -> list[Sample]:
     answers = [read_answer(one.text, question) for one in written]
+    meant = as_one(answers, question)
     return [
         Sample(
             question.id,
@@ -103,7 +104,7 @@ def _samples(question: Question, written: Written) -> list[Sample]:
             answer,
             one.finished,
             one.log_probability,
-            0.0 if answer is None else answers.count(answer) / len(answers),
+            0.0 if answer is None else meant.count(meant[number]) / len(meant),
             one.acts if isinstance(one, guidance.Draft) else None,
         )
         for number, (one, answer) in enumerate(zip(written, answers, strict=True))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bridge_distill import prompts
-from bridge_distill.answers import read_answer
+from bridge_distill.answers import as_one, read_answer
 from bridge_distill.config import Guide
 from bridge_distill.engine.progress import Tick, unseen
 from bridge_distill.errors import UserError
@@ -112,7 +112,7 @@ def _without_gold(question: Question) -> Question:
 
 def _answered(question: Question, drafts: Sequence[Draft], weighted: bool) -> Answered:
     answers = [read_answer(draft.text, _without_gold(question)) for draft in drafts]
-    chosen, agreement = (drafts[0], 1.0) if len(drafts) == 1 else elect(drafts, answers, weighted)
+    chosen, agreement = (drafts[0], 1.0) if len(drafts) == 1 else elect(drafts, as_one(answers, question), weighted)
     said = read_answer(chosen.text, _without_gold(question))
     acts = [act for draft in drafts for act in draft.acts]
     return Answered(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from bridge_distill import prompts
 from bridge_distill.config import Levels
 from bridge_distill.engine.progress import Tick, unseen
@@ -47,12 +49,12 @@ def _level_by_level(
     written = [replace(plan, text=one_line(plan.text)) for samples in plans for plan in samples]
     one, place = replace(decoding, samples=1), first * decoding.samples
     asked = [Asked(prompts.tactics(questions[i], plan.text)) for i, plan in zip(owners, written, strict=True)]
-    steps = [found[0] for found in generator.write(asked, one, seed + 1, first=place)]
+    steps = [found[0] for found in generator.write(asked, one, _of_level(seed, 1), first=place)]
     asked = [
         Asked(prompts.conclusion(questions[i], plan.text, step.text))
         for i, plan, step in zip(owners, written, steps, strict=True)
     ]
-    answers = [found[0] for found in generator.write(asked, one, seed + 2, first=place)]
+    answers = [found[0] for found in generator.write(asked, one, _of_level(seed, 2), first=place)]
     tick(len(questions))
     whole = [_joined(parts, decoding.max_new_tokens) for parts in zip(written, steps, answers, strict=True)]
     results: list[list[Generation]] = [[] for _ in questions]
@@ -61,12 +63,20 @@ def _level_by_level(
     return results
 
 
+def _of_level(seed: int, level: int) -> int:
+    """A seed of a later level's own: with the next whole number, it would draw what another run's first level draws."""
+    return int(np.random.SeedSequence([seed, level]).generate_state(1)[0])
+
+
 def _joined(parts: Sequence[Generation], limit: int) -> Generation:
-    """The levels as one text; its means are over the tokens of all, and it is finished if all are, within ``limit``."""
+    """The levels as one text, with means over the tokens of all.
+
+    It is finished if all are, within ``limit``; beyond that it ends before its answer, as one written in one go does.
+    """
     tokens = sum(part.tokens for part in parts)
     share = [part.tokens / max(tokens, 1) for part in parts]
     return Generation(
-        "\n".join(part.text for part in parts),
+        "\n".join(part.text for part in (parts if tokens <= limit else parts[:-1])),
         tokens,
         all(part.finished for part in parts) and tokens <= limit,
         sum(weight * part.log_probability for weight, part in zip(share, parts, strict=True)),

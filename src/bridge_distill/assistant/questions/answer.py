@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge_distill import artifacts
+from bridge_distill.answers import as_one
 from bridge_distill.assistant.contract import Sample
 from bridge_distill.assistant.questions.noise import checks, noise, without_gold
 from bridge_distill.assistant.sieve import Sieve, rationale_of
@@ -87,9 +88,8 @@ def settle(chosen: Tutor, pool: Path, samples: Iterable[Sample], folder: Path, s
     with closing(Sieve(chosen, scratch)) as sieve:
         write_rows(path, Rationale, _sifted(iterate_rows(pool, Question), samples, sieve, chosen))
         table = sieve.table()
-    told, count = iterate_rows(path, Rationale), chosen.samples
-    groups = iter(lambda: list(islice(told, count)), [])
-    made = (_consensus(rows, chosen.agreement) for rows in groups)
+    told, asked = iterate_rows(path, Rationale), iterate_rows(pool, Question)
+    made = (_consensus(question, list(islice(told, chosen.samples)), chosen.agreement) for question in asked)
     write_rows(folder / artifacts.CONSENSUS, Consensus, made)
     return table
 
@@ -106,12 +106,12 @@ def _sifted(
             yield from sieve.judged(question, made)
 
 
-def _consensus(rows: Sequence[Rationale], threshold: float) -> Consensus:
-    votes = Counter(row.answer for row in rows if row.answer is not None)
+def _consensus(question: Question, rows: Sequence[Rationale], threshold: float) -> Consensus:
+    votes = Counter(answer for answer in as_one([row.answer for row in rows], question) if answer is not None)
     answer, most = votes.most_common(1)[0] if votes else (None, 0)
     kept, share = any(row.kept for row in rows), most / len(rows)
     reason = "kept" if kept else NO_AGREEMENT if share <= threshold else NO_RATIONALE
-    return Consensus(rows[0].question_id, answer, share, kept, reason)
+    return Consensus(question.id, answer, share, kept, reason)
 
 
 def _joined(new: Path, folder: Path) -> Iterator[Question]:
