@@ -11,7 +11,7 @@ import pytest
 
 from bridge_distill import artifacts, practice, prompts
 from bridge_distill.assistant import tutor
-from bridge_distill.config import Compute, Evaluate, Tutor
+from bridge_distill.config import Compute, Evaluate, Run, Tutor
 from bridge_distill.engine.rows import write_rows
 from bridge_distill.errors import UserError
 from bridge_distill.evaluation import grade
@@ -19,6 +19,7 @@ from bridge_distill.models.engines.transformers import Transformers
 from bridge_distill.models.engines.vllm import served_name
 from bridge_distill.models.generator import Asked, Decoding, Generation, Generator, engines, open_generator
 from bridge_distill.models.load import Model, load
+from bridge_distill.pipeline import check
 from bridge_distill.records import Question
 from completions import Server, serving
 from scribe import write_after
@@ -158,6 +159,16 @@ def test_an_engine_that_cannot_be_opened_says_why(tiny_base: Path, compute: Comp
     with pytest.raises(UserError) as caught:
         open_generator(str(tiny_base), compute, "base")
     assert message in str(caught.value)
+
+
+def test_an_engine_is_no_part_of_what_a_run_produces_and_is_checked_before_it_starts() -> None:
+    def run(**compute: str) -> Run:
+        given = {"name": "r", "data": {"train": "a.jsonl", "test": "b.jsonl"}, "budget": {"queries": 5}}
+        return Run.model_validate({**given, "teacher": {"provider": "expert"}, "compute": compute})
+
+    assert run().identity() == run(engine="vllm", engine_url="http://localhost:8000/v1").identity()
+    with pytest.raises(UserError, match=r"compute\.engine_url: is not set"):
+        check(run(engine="vllm"), with_key=False)
 
 
 def test_tutor_and_test_give_the_same_rows_by_any_engine(server: Server, tiny_base: Path, tmp_path: Path) -> None:
