@@ -1,8 +1,8 @@
 """How fast explanations are written, against transformers.pipeline, bare engines and the GEMM floor; in what memory.
 
 Speed: all write greedily with the same model, prompts and token limit. The pipeline and the bare engines take 32
-prompts a batch, ours as many tokens as 32 of the longest have; ours and the bare engines get prompts sorted by length, and
-the bare ones get token ids and give token ids: transformers' own ``generate``, and CTranslate2 in float32 where it is
+prompts a batch, ours as many tokens as 32 of the longest have. All but the pipeline get prompts sorted by length, and
+the bare engines take and give token ids: transformers' own ``generate``, and CTranslate2 in float32 where it is
 installed (``pip install ctranslate2``; its conversion is not counted). The floor is 2 operations a weight and token
 (prompt and reply), at the rate of a 1024 x 1024 float32 product measured in the same run. Memory: the peak of the
 tutor's stage over a small pool and one 100 times as large, with a tiny model of the same vocabulary, after a first
