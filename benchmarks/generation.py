@@ -1,9 +1,12 @@
-"""How fast explanations are written, against transformers.pipeline and the GEMM floor; and in how much memory.
+"""How fast explanations are written, against transformers.pipeline, bare engines and the GEMM floor; in what memory.
 
-Speed: both write greedily with the same model, prompts, token limit and batch size; ours sorts prompts by length
-first, and rows that have ended leave the batch. The floor is 2 operations a weight and token (prompt and reply), at
-the rate of a 1024 x 1024 float32 product measured in the same run. Memory: the peak of the tutor's stage over a small
-pool and one 100 times as large, with a tiny model of the same vocabulary, after a first pool to warm up.
+Speed: all write greedily with the same model, prompts and token limit. The pipeline and the bare engines take 32
+prompts a batch, ours as many tokens as 32 of the longest have. All but the pipeline get prompts sorted by length, and
+the bare engines take and give token ids: transformers' own ``generate``, and CTranslate2 in float32 where it is
+installed (``pip install ctranslate2``; its conversion is not counted). The floor is 2 operations a weight and token
+(prompt and reply), at the rate of a 1024 x 1024 float32 product measured in the same run. Memory: the peak of the
+tutor's stage over a small pool and one 100 times as large, with a tiny model of the same vocabulary, after a first
+pool to warm up.
 
     python benchmarks/generation.py [--quick]
 """
@@ -16,6 +19,7 @@ import platform
 import tempfile
 import time
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +33,7 @@ from bridge_distill.engine.stage import peak_memory
 from bridge_distill.models.engines.transformers import Transformers
 from bridge_distill.models.generator import Asked, Decoding
 from bridge_distill.models.load import Model, cut, load
+from bridge_distill.models.reading import left_padded
 from bridge_distill.models.runtime import gemm_rate
 from bridge_distill.records import Question
 
@@ -62,11 +67,53 @@ def peer(model: Model, asked: list[str], tokens: int) -> float:
     return time.perf_counter() - started
 
 
+def bare_transformers(model: Model, rows: list[list[int]], tokens: int) -> float:
+    """Seconds of transformers' own ``generate`` over the batches."""
+    started = time.perf_counter()
+    for batch in in_batches(rows):
+        ids, mask = left_padded(batch, model.tokenizer.pad_token_id, model.network.device)
+        model.network.generate(input_ids=ids, attention_mask=mask, max_new_tokens=tokens, do_sample=False)
+    return time.perf_counter() - started
+
+
+def bare_ctranslate2(model: Model, rows: list[list[int]], tokens: int) -> float:
+    """Seconds of CTranslate2 over the batches."""
+    import ctranslate2
+
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(Path(folder) / "model")
+        ctranslate2.converters.TransformersConverter(f"{folder}/model").convert(f"{folder}/converted")
+        engine = ctranslate2.Generator(
+            f"{folder}/converted", compute_type="float32", intra_threads=torch.get_num_threads()
+        )
+    end = [model.tokenizer.eos_token_id]
+    batches = [[model.tokenizer.convert_ids_to_tokens(row) for row in batch] for batch in in_batches(rows)]
+    started = time.perf_counter()
+    for batch in batches:
+        engine.generate_batch(batch, max_length=tokens, end_token=end, include_prompt_in_result=False)
+    return time.perf_counter() - started
+
+
+def in_batches(rows: list[list[int]]) -> list[list[list[int]]]:
+    """Prompts sorted by length, in batches."""
+    ordered = sorted(rows, key=len, reverse=True)
+    return [ordered[start : start + BATCH] for start in range(0, len(ordered), BATCH)]
+
+
+def bare(model: Model, asked: list[str], tokens: int) -> dict[str, float]:
+    """Seconds of each engine that is here, called bare."""
+    rows = [model.prompt_ids(prompt) for prompt in asked]
+    found = {"transformers": bare_transformers(model, rows, tokens)}
+    if find_spec("ctranslate2"):
+        found["ctranslate2"] = bare_ctranslate2(model, rows, tokens)
+    return found
+
+
 def speed(model: Model, asked: list[str], tokens: int) -> dict[str, Any]:
-    """Seconds of both, and their ratios."""
+    """Seconds of all, and their ratios."""
     ours(model, asked[:2], 2)
     seconds, written = ours(model, asked, tokens)
-    other = peer(model, asked, tokens)
+    other, engines = peer(model, asked, tokens), bare(model, asked, tokens)
     read = sum(len(model.prompt_ids(prompt)) for prompt in asked)
     floor = 2 * model.parameters * (read + sum(written)) / gemm_rate()
     return {
@@ -75,7 +122,10 @@ def speed(model: Model, asked: list[str], tokens: int) -> dict[str, Any]:
         "tokens_written": sum(written),
         "seconds": round(seconds, 2),
         "pipeline_seconds": round(other, 2),
+        "bare_seconds": {name: round(spent, 2) for name, spent in engines.items()},
+        "rationales_per_second": round(len(asked) / seconds, 2),
         "times_pipeline": round(other / seconds, 2),
+        "times_fastest_bare": round(min(engines.values()) / seconds, 2),
         "share_of_floor": round(floor / seconds, 2),
     }
 

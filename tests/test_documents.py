@@ -16,10 +16,13 @@ from bridge_distill.traces import render
 
 ROOT = Path(__file__).parent.parent
 TEACHER = (ROOT / "docs/teacher.md").read_text(encoding="utf-8")
+ENGINES = (ROOT / "docs/engines.md").read_text(encoding="utf-8")
 TRACES = (ROOT / "docs/traces.md").read_text(encoding="utf-8")
 IMPROVEMENT = (ROOT / "docs/improvement.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(
-    r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8") + TEACHER + TRACES + IMPROVEMENT, re.DOTALL
+    r"```yaml\n(.*?)```",
+    (ROOT / "README.md").read_text(encoding="utf-8") + TEACHER + TRACES + IMPROVEMENT + ENGINES,
+    re.DOTALL,
 )
 LINES = re.findall(r"^    (teacher: \{.*)$", TEACHER, re.MULTILINE)
 WHOLE = {"name": "r", "data": {"train": "a.jsonl", "test": "b.jsonl"}, "budget": {"queries": 5}}

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bridge_distill import artifacts, practice, prompts
 from bridge_distill.assistant import tutor
-from bridge_distill.config import Compute, Evaluate, Tutor
+from bridge_distill.config import Compute, Evaluate, Run, Tutor
 from bridge_distill.engine.rows import write_rows
 from bridge_distill.errors import UserError
 from bridge_distill.evaluation import grade
@@ -19,6 +21,8 @@ from bridge_distill.models.engines.transformers import Transformers
 from bridge_distill.models.engines.vllm import served_name
 from bridge_distill.models.generator import Asked, Decoding, Generation, Generator, engines, open_generator
 from bridge_distill.models.load import Model, load
+from bridge_distill.models.writing import before
+from bridge_distill.pipeline import check
 from bridge_distill.records import Question
 from completions import Server, serving
 from scribe import write_after
@@ -68,16 +72,16 @@ def test_every_engine_goes_on_after_what_was_begun(generator: Generator, tiny: M
     assert all(one.finished for one in whole)
     begun = [one.text[: one.text.rindex("\nAnswer")] for one in whole]
     asked = [Asked(prompt, start) for prompt, start in zip(PROMPTS, begun, strict=True)]
-    for [one], start, before in zip(generator.write(asked, Decoding(60), 0), begun, whole, strict=True):
-        assert start + one.text == before.text
+    for [one], start, alone in zip(generator.write(asked, Decoding(60), 0), begun, whole, strict=True):
+        assert start + one.text == alone.text
 
 
 def test_every_engine_ends_before_the_first_stop_string(generator: Generator, tiny: Model) -> None:
     whole = [samples[0] for samples in write_after(tiny, PROMPTS, Decoding(60))]
-    for [one], before in zip(generator.write(ASKED, Decoding(60, stop=("wer:", "Ans")), 0), whole, strict=True):
-        assert one.text == before.text[: before.text.index("Ans")].strip()
+    for [one], alone in zip(generator.write(ASKED, Decoding(60, stop=("wer:", "Ans")), 0), whole, strict=True):
+        assert one.text == alone.text[: alone.text.index("Ans")].strip()
         assert one.finished
-        assert one.tokens < before.tokens
+        assert one.tokens < alone.tokens
 
 
 def test_every_engine_samples_by_seed_and_position(generator: Generator) -> None:
@@ -93,6 +97,15 @@ def test_every_engine_counts_the_tokens_that_it_draws(generator: Generator) -> N
     [[one]] = generator.write(ASKED[:1], Decoding(60), 0)
     assert generator.count(one.text) == one.tokens
     assert generator.count("") == 0
+
+
+@given(st.text("abc", max_size=30), st.lists(st.text("abc", min_size=1, max_size=3), max_size=4))
+def test_what_stands_before_a_stop_string_holds_none_and_is_the_longest_such(text: str, stop: list[str]) -> None:
+    kept, stopped = before(text, stop)
+    assert text.startswith(kept)
+    assert not any(one in kept for one in stop)
+    assert stopped == any(one in text for one in stop) == (kept != text)
+    assert not stopped or any(text.startswith(one, len(kept)) for one in stop)
 
 
 def test_a_stop_string_ends_the_work_too(tiny: Model) -> None:
@@ -158,6 +171,16 @@ def test_an_engine_that_cannot_be_opened_says_why(tiny_base: Path, compute: Comp
     with pytest.raises(UserError) as caught:
         open_generator(str(tiny_base), compute, "base")
     assert message in str(caught.value)
+
+
+def test_an_engine_is_no_part_of_what_a_run_produces_and_is_checked_before_it_starts() -> None:
+    def run(**compute: str) -> Run:
+        given = {"name": "r", "data": {"train": "a.jsonl", "test": "b.jsonl"}, "budget": {"queries": 5}}
+        return Run.model_validate({**given, "teacher": {"provider": "expert"}, "compute": compute})
+
+    assert run().identity() == run(engine="vllm", engine_url="http://localhost:8000/v1").identity()
+    with pytest.raises(UserError, match=r"compute\.engine_url: is not set"):
+        check(run(engine="vllm"), with_key=False)
 
 
 def test_tutor_and_test_give_the_same_rows_by_any_engine(server: Server, tiny_base: Path, tmp_path: Path) -> None:

@@ -136,7 +136,10 @@ class Evaluate(Section):
 
 
 class Compute(Section):
-    """Where and how fast models run; never part of what is produced."""
+    """Where and how fast models run; never part of what is produced.
+
+    ``engine`` is what writes, ``engine_url`` the address of one that is a server (docs/engines.md).
+    """
 
     device: str = "auto"
     threads: Positive | None = None
