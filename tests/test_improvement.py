@@ -220,20 +220,18 @@ def test_without_gold_samples_have_to_agree_and_no_hint_is_given(tiny_base: Path
 
 
 def test_a_hint_that_was_learnt_is_used(tiny_base: Path, tmp_path: Path) -> None:
-    questions = [Question(f"q{n}", f"What is in box {n}?", "text", answer=f"b{n % 3}") for n in range(6)]
+    questions = [Question(f"q{n}", f"Is box {n} full?", "yes_no", answer="yes") for n in range(6)]
     model = load(str(tiny_base), Compute(), "base")
     learnt = [
-        Example(prompts.local(prompts.hinted(q, f"b{n}")), f"It is b{n}.\nAnswer: b{n}")
-        for q in questions
-        for n in range(3)
+        Example(prompts.local(prompts.hinted(question, "yes")), "It is said.\nAnswer: yes") for question in questions
     ]
-    learnt += [Example(prompts.local(question), "I cannot see it.\nAnswer: none") for question in questions]
-    fine_tune(model, learnt, Training(150, 6, 1e-2, 300, 1000, 0), tmp_path / "c", "t")
+    learnt += [Example(prompts.local(question), "I cannot see it.\nAnswer: unknown") for question in questions]
+    fine_tune(model, learnt, Training(120, 6, 5e-3, 300, 1000, 0), tmp_path / "c", "t")
     model.save(tmp_path / "base")
     more = {"filters": ["correct"], "keep_best": None, "temperature": 0.1}
     figures = explained(tmp_path / "base", tmp_path / "r", questions, [], **more)
     assert (figures["joined"], figures["hinted"]["asked"]) == (0, 6)
-    assert figures["hinted"]["joined"] >= 5
+    assert figures["hinted"]["joined"] == 6
     assert {row.author for row in kept(tmp_path / "r", "explain")} == {HINTED}
     assert explained(tmp_path / "base", tmp_path / "s", questions, [], hints=False, **more)["joined"] == 0
     assert len(rationales(tmp_path / "s", "explain")) == 2 * 6

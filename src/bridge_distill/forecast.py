@@ -134,7 +134,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
         *_mode_lines(cost),
         *_cap_lines(cost),
         f"  time here: about {seconds / 60:.0f} minutes" if seconds is not None else "  time: unknown for these bases",
-        *(f"    {name}: {each / 60:.1f}" for name, each in (found["stage_seconds"] or {}).items()),
+        *(f"    {name}: {each / 60:.1f} minutes" for name, each in (found["stage_seconds"] or {}).items()),
         f"  disk: at most {disk / 1e9:.1f} GB" if disk is not None else "  disk: unknown for these bases",
         f"  done: {', '.join(found['done']) or 'nothing yet'}; to do: {', '.join(found['to_do']) or 'nothing'}",
     ]
