@@ -190,6 +190,16 @@ def test_steps_decide_the_places_and_answers_do_not(tiny_base: Path) -> None:
     assert not same(whole, of(lambda text: re.sub("[0-9]", "7", text)))
 
 
+@pytest.mark.parametrize("method", ["sparse", "ranks"])
+def test_a_killed_training_finds_its_places_again_whatever_the_gradient_says_now(tmp_path: Path, method: str) -> None:
+    adapter = Adapter(kind="reasoning-sparse", options={"share": 0.3, "method": method})
+    shapes = []
+    for text in ("IT IS SO.", "QUITE ANOTHER WAY."):
+        found = make_adapter(adapter, "a", tmp_path)(small(12, 24, 2), [Example("WHAT", text)])
+        shapes.append({name: p.shape for name, p in found.named_parameters() if p.requires_grad})
+    assert shapes[0] == shapes[1]
+
+
 def test_reasoning_leaves_out_the_scaffolding() -> None:
     def told(text: str) -> list[str]:
         return [text[start:end] for start, end in reasoning_spans(text)]

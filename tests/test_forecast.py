@@ -131,6 +131,8 @@ def test_time_and_disk_are_told_for_an_embedded_base(tmp_path: Path) -> None:
     arms = {"direct": {"assistant": None, "tutor": None}}
     found = forecast(run_file(tmp_path, "smollm2-135m", arms=arms, evaluate=guided))
     assert found["seconds"] > 0
+    assert list(found["stage_seconds"]) == [name for name in found["to_do"] if name in found["stage_seconds"]]
+    assert {"score", "assistant", "tutor", "student"} <= set(found["stage_seconds"])
     assert found["to_do"][-1] == "guide/vote"
     assert found["disk_bytes"] > 2 * 4 * 134_515_008
     assert "time here: about" in in_words(found)

@@ -92,7 +92,8 @@ def _forecast(run: Run, scope: str, plan: Sequence[Stage], folder: Path, arms: i
     asked, basis = _asked(run, pool, folder, done)
     paid = asked if isinstance(asked, int) else len(asked)
     assert run.store is not None  # the run file's reader filled it in
-    seconds = _seconds(run, pool, paid, done, arms)
+    to_do = [name for name in names if name not in done]
+    seconds = _seconds(run, pool, paid, to_do, arms)
     return {
         "pool": pool.size,
         "test": pool.test,
@@ -101,7 +102,7 @@ def _forecast(run: Run, scope: str, plan: Sequence[Stage], folder: Path, arms: i
         "basis": basis,
         "teacher": teacher.plan(run.teacher, run.budget, scope, pool, pool.size, asked, run.store),
         "done": done,
-        "to_do": [name for name in names if name not in done],
+        "to_do": to_do,
         "seconds": None if seconds is None else round(sum(seconds.values()), 1),
         "stage_seconds": seconds,
         "disk_bytes": _disk(run),
@@ -181,7 +182,7 @@ def _asked(run: Run, pool: data.Pool, folder: Path, done: list[str]) -> tuple[Se
     return count, "not chosen yet, so expected as the average and bounded by the longest"
 
 
-def _seconds(run: Run, pool: data.Pool, paid: int, done: list[str], arms: int) -> dict[str, float] | None:
+def _seconds(run: Run, pool: data.Pool, paid: int, to_do: Sequence[str], arms: int) -> dict[str, float] | None:
     """Rough seconds of the stages to come: operations over the GEMM rate measured now; arms count like a student."""
     reader, _ = rounds.scorer(run)
     names = {reader, run.student.base, *([run.assistant.base] if run.assistant else [])}
@@ -211,7 +212,7 @@ def _seconds(run: Run, pool: data.Pool, paid: int, done: list[str], arms: int) -
         work |= _in_rounds(run, work["score"], tuned, tested)
     work = _under_guides(run, work, prompt, reply)
     rate = gemm_rate()
-    return {stage: round(operations / rate, 1) for stage, operations in work.items() if stage not in done}
+    return {stage: round(work[stage] / rate, 1) for stage in to_do if stage in work}
 
 
 def _under_guides(run: Run, work: Mapping[str, float], prompt: float, reply: float) -> dict[str, float]:

@@ -58,7 +58,7 @@ def apprentice(
     an assistant's explanations that are learnt beside the paid ones, ``hinted`` says that it will be given hints.
     Raises ``UserError`` where no kept reply is short enough to learn from.
     """
-    adapt = make_adapter(settings.adapter, ADAPTER)
+    adapt = make_adapter(settings.adapter, ADAPTER, scratch)
     questions = {question.id: question for question in artifacts.train_questions(data)}
     paid = [row for row in artifacts.rationales(teach) if row.kept]
     if not paid:

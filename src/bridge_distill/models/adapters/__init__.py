@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from bridge_distill.config import Adapter
@@ -19,13 +20,14 @@ Options = TypeVar("Options", bound=Section)
 class Adapting(ABC, Generic[Options]):
     """One way to make a network trainable; ``options`` is the section that its settings are validated against.
 
-    ``place`` is the dotted path of the adapter's own section, for errors.
+    ``place`` is the dotted path of the adapter's own section, for errors. ``scratch`` is a folder for what a killed
+    training must find again as it was, None where none is resumed.
     """
 
     options: ClassVar[type[Section]]
 
-    def __init__(self, settings: Options, place: str) -> None:
-        self.settings, self.place = settings, place
+    def __init__(self, settings: Options, place: str, scratch: Path | None = None) -> None:
+        self.settings, self.place, self.scratch = settings, place, scratch
 
     @abstractmethod
     def __call__(self, model: Model, examples: Sequence[Example]) -> Any:
@@ -43,9 +45,9 @@ def settings_of(adapter: Adapter, place: str) -> Section:
     return read_options(adapters.get(adapter.kind, place).options, adapter.options, place, "kind", adapter.kind)
 
 
-def make_adapter(adapter: Adapter, place: str) -> Adapting[Any]:
+def make_adapter(adapter: Adapter, place: str, scratch: Path | None = None) -> Adapting[Any]:
     """The adapter of a run file's section, which stands at ``place``; raises ``UserError`` as ``settings_of`` does."""
-    return adapters.get(adapter.kind, place)(settings_of(adapter, place), place)
+    return adapters.get(adapter.kind, place)(settings_of(adapter, place), place, scratch)
 
 
 def merged(network: Any) -> Any:

@@ -8,7 +8,7 @@ adapter of 0.3% of the parameters without saying how its places are found; this 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +23,9 @@ from bridge_distill.models.reasoning import Row, reasoning_rows
 from bridge_distill.models.saliency import allot, gradients, largest, spectra
 from bridge_distill.models.train import Example
 from bridge_distill.section import Section
+
+# By layer: the flat places of single weights, or one rank.
+Chosen = Mapping[str, NDArray[np.int64]]
 
 
 class ReasoningSparseOptions(Section):
@@ -44,13 +47,31 @@ class ReasoningSparse(Adapting[ReasoningSparseOptions]):
 
     def __call__(self, model: Model, examples: Sequence[Example]) -> Any:
         """Read the gradient, choose, wrap. Raises ``UserError`` where nothing can be chosen."""
+        chosen = self._kept(lambda: self._choose(model, examples))
+        return sparse(model.network, chosen) if self.settings.method == "sparse" else ranks(model.network, chosen)
+
+    def _choose(self, model: Model, examples: Sequence[Example]) -> Chosen:
         rows = spread(reasoning_rows(model, examples), self.settings.calibration)
         if not rows:
             problem = "no rationale has a step before its answer, so there is no reasoning to go by"
             raise UserError(f"{self.place}.kind", problem, "choose full or lora")
         count = int(self.settings.share * model.parameters)
-        wrap = sparse if self.settings.method == "sparse" else ranks
-        return wrap(model.network, gradients(model, rows), count, f"{self.place}.options.share")
+        choose = sparse_places if self.settings.method == "sparse" else allotted_ranks
+        return choose(gradients(model, rows), count, f"{self.place}.options.share")
+
+    def _kept(self, choose: Callable[[], Chosen]) -> Chosen:
+        """The choice of a training that was killed, which other threads or another device would make otherwise."""
+        from safetensors.numpy import load_file, save_file
+
+        if self.scratch is None:
+            return choose()
+        file = self.scratch / "places.safetensors"
+        if not file.exists():
+            partial = file.with_suffix(".partial")
+            save_file(dict(choose()), partial)
+            partial.replace(file)
+        found: Chosen = load_file(file)
+        return {name: found[name] for name in sorted(found)}
 
 
 def spread(rows: Sequence[Row], count: int) -> list[Row]:
@@ -59,13 +80,8 @@ def spread(rows: Sequence[Row], count: int) -> list[Row]:
     return [rows[index * len(rows) // count] for index in range(count)]
 
 
-def sparse(network: Any, gradient: Mapping[str, Any], count: int, place: str) -> Any:
-    """A sparse, high-rank delta of ``count`` weights (SHiRA, Bhardwaj et al. 2024, arXiv 2406.13175).
-
-    PEFT's own places are a multiple of rows and columns in every layer; ours are the largest over all layers.
-    """
-    from peft import ShiraConfig, get_peft_model
-
+def sparse_places(gradient: Mapping[str, Any], count: int, place: str) -> Chosen:
+    """The ``count`` flat places of the largest sizes over all layers together."""
     most = sum(tensor.numel() for tensor in gradient.values())
     if not 1 <= count <= most:
         raise UserError(
@@ -73,7 +89,16 @@ def sparse(network: Any, gradient: Mapping[str, Any], count: int, place: str) ->
             f"comes to {count} weights; the linear layers hold {most}",
             "ask for at least 1 and at most all of them",
         )
-    chosen = largest(gradient, count)
+    return largest(gradient, count)
+
+
+def sparse(network: Any, chosen: Chosen) -> Any:
+    """A sparse, high-rank delta at some places of each layer (SHiRA, Bhardwaj et al. 2024, arXiv 2406.13175).
+
+    PEFT's own places are a multiple of rows and columns in every layer; ours lie anywhere.
+    """
+    from peft import ShiraConfig, get_peft_model
+
     settings: Any = ShiraConfig(r=1, target_modules=list(chosen), task_type="CAUSAL_LM")
     settings.mask_fn = None  # a mask must hold a multiple of rows and columns; ours does not
     wrapped = get_peft_model(network, settings)
@@ -93,19 +118,25 @@ def _place(layer: Any, places: NDArray[np.int64]) -> None:
     layer.shira_weight["default"] = torch.nn.Parameter(torch.zeros(len(places), device=device))
 
 
-def ranks(network: Any, gradient: Mapping[str, Any], count: int, place: str) -> Any:
-    """Low-rank adapters of at most ``count`` weights, their ranks allotted by the gradient's singular values.
+def allotted_ranks(gradient: Mapping[str, Any], count: int, place: str) -> Chosen:
+    """The rank of each layer's low-rank delta, of at most ``count`` weights in all, by the gradient's singular values.
 
     Along its k-th singular direction the loss falls by the k-th singular value, for rows + columns weights.
     """
-    from peft import LoraConfig, get_peft_model
-
     costs = [sum(tensor.shape) for tensor in gradient.values()]
     allotted = allot(list(spectra(gradient).values()), costs, count)
-    ranks_of = {name: rank for name, rank in zip(gradient, allotted, strict=True) if rank}
-    if not ranks_of:
+    found = {name: np.array([rank]) for name, rank in zip(gradient, allotted, strict=True) if rank}
+    if not found:
         problem = f"comes to {count} weights; the cheapest layer's first rank takes {min(costs)}"
         raise UserError(place, problem, "raise it, or set method to sparse")
+    return found
+
+
+def ranks(network: Any, chosen: Chosen) -> Any:
+    """Low-rank adapters of each layer's own rank."""
+    from peft import LoraConfig, get_peft_model
+
+    ranks_of = {name: int(rank[0]) for name, rank in chosen.items()}
     settings = LoraConfig(
         r=1,
         lora_alpha=SCALE,
