@@ -1,5 +1,6 @@
 """A screen of every selector: the assistant's last layers learn the expert's rationales for the chosen questions.
 
+Every method is screened at one budget on a mixed pool; the best three and ``bridge`` get every set and budget.
 All texts pass the lower layers once; a cell then tunes the last three on their states, in seconds, and is
 tested by the loss of the expert's rationales and answers to held-out development questions. It ranks methods
 for ``selection_tuned.py``, which tunes the assistant as a run does and reads what it writes.
@@ -13,6 +14,7 @@ import copy
 import os
 from collections.abc import Sequence
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +31,10 @@ from selection_sets import BASE, MIXED, VARIANTS, Material, Sizes, chosen, prepa
 
 LAYERS, EPOCHS, BATCH, RATE, TESTED = 3, 4, 2, 5e-4, 100
 
-PLAN = [(name, 0.05) for name in (MIXED, "legal_diversity")]
 METHODS = ["random", *(name for name in selectors.names() if name != "random"), *VARIANTS]
+BEST = ("random", "bridge", "stratified", "typical", "k_means")
+SETS = (MIXED, "legal_diversity", "svamp_palm")
+FULL = [(name, share) for share in (0.05, 0.02, 0.20, 0.01, 0.10) for name in SETS]
 SEEDS = range(5)
 
 
@@ -121,8 +125,9 @@ def _right_padded(rows: Sequence[Sequence[int]], pad: int) -> tuple[Any, Any]:
 
 
 def study(quick: bool, work: Path) -> experiment.Study:
-    plan = [(name, share) for name, share in PLAN if name == MIXED or "BRIDGE_DATA" in os.environ]
-    todo, sizes = cells(plan, SEEDS, METHODS), {MIXED: Sizes(source=600, held_out=100)}
+    full = [(name, share) for name, share in FULL if name == MIXED or "BRIDGE_DATA" in os.environ]
+    todo = chain(cells([(MIXED, 0.05)], SEEDS, METHODS), cells(full, SEEDS, BEST))
+    sizes = {MIXED: Sizes(source=600, held_out=100), "svamp_palm": Sizes(source=600, held_out=100)}
     if quick:
         todo, sizes = cells([(MIXED, 0.2)], [0], ["random", "bridge"]), {MIXED: Sizes(30, 10, 16)}
 

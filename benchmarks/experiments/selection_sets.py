@@ -125,7 +125,8 @@ def _source(name: str, size: int, folder: Path) -> Data:
         task = name.partition("-")[2]
         return Data(train=f"practice:{task}?n={size}&seed=11&difficulty=0", test=f"practice:{task}?n=8&seed=12")
     real = Path(os.environ["BRIDGE_DATA"]) / name
-    return Data(train=str(real / "train.jsonl"), test=str(real / "test.jsonl"), answer="yes_no", limit_train=size)
+    form = "number" if name == "svamp_palm" else "yes_no"
+    return Data(train=str(real / "train.jsonl"), test=str(real / "test.jsonl"), answer=form, limit_train=size)
 
 
 def _mixed(size: int, file: Path) -> Data:
@@ -150,7 +151,8 @@ def chosen(material: Material, cell: Cell) -> list[int]:
 
 def rationale(question: Question) -> str:
     """What the expert says to a question: recorded, or, where nothing is, the answer alone."""
-    if question.recorded_rationale and question.answer:
-        return prompts.completion(question.recorded_rationale, question.answer)
+    answer = question.recorded_answer or question.answer
+    if question.recorded_rationale and answer:
+        return prompts.completion(question.recorded_rationale, answer)
     told = practice.solve(question.text, phrasing=0, error=False)
     return told or prompts.completion("", question.answer or "")
