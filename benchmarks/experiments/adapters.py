@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import experiment
+from bridge_distill import artifacts
 from bridge_distill.config import Adapter, Assistant
 from bridge_distill.models.load import Model
 from cells import Cell, cells
@@ -65,7 +66,7 @@ def megabytes(model: Model) -> float:
         # Embeddings, which PEFT would add to an adapter because the vocabulary is cut, are not tuned.
         extra = {"save_embedding_layers": False} if hasattr(model.network, "peft_config") else {}
         model.network.save_pretrained(folder, **extra)
-        return round(sum(path.stat().st_size for path in Path(folder).glob("*.safetensors")) / 1e6, 2)
+        return artifacts.megabytes(Path(folder))
 
 
 def study(quick: bool, work: Path) -> experiment.Study:

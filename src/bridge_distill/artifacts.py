@@ -107,3 +107,8 @@ def curve(folder: Path) -> dict[str, Any]:
 def _mapped(path: Path) -> NDArray[np.float32]:
     loaded: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
     return loaded
+
+
+def megabytes(model: Path) -> float:
+    """Size of a model's weights on disk in MB (10^6 bytes)."""
+    return round(sum(path.stat().st_size for path in model.glob("*.safetensors")) / 1e6, 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from bridge_distill.models.adapters import make_adapter, merged, settings_of
 from bridge_distill.models.load import Model, cut, load
 from bridge_distill.models.runtime import set_seed
 from bridge_distill.models.train import Trained, Training, Validation, fine_tune
-from bridge_distill.records import Question
+from bridge_distill.records import Question, Rationale
 
 ADAPTER = "assistant.adapter"
 
@@ -60,15 +60,7 @@ def apprentice(
     """
     adapt = make_adapter(settings.adapter, ADAPTER, scratch)
     questions = {question.id: question for question in artifacts.train_questions(data)}
-    paid = [row for row in artifacts.rationales(teach) if row.kept]
-    if not paid:
-        raise UserError(
-            "assistant",
-            "the teacher left no rationale to learn from",
-            "see what was dropped in the report, raise budget",
-        )
-    if settings.strategies == "clusters":
-        paid = with_strategies(questions, paid, kinds, seed)
+    paid = _paid(settings, questions, teach, kinds, seed)
     joined = None if own is None else [row for row in artifacts.rationales(own) if row.kept]
     learnt = lessons(settings, paid, joined, hinted, seed)
     plan = planned(settings, questions, learnt)
@@ -85,9 +77,20 @@ def apprentice(
     weights = {
         "parameters": model.parameters,
         "trained_share": figures["trained_parameters"] / model.parameters,
-        "megabytes": megabytes(folder / artifacts.MODEL),
+        "megabytes": artifacts.megabytes(folder / artifacts.MODEL),
     }
     return {**weights, **figures, **learnt.figures(), **({"traces": notes} if notes else {})}
+
+
+def _paid(
+    settings: Assistant, questions: Mapping[str, Question], teach: Path, kinds: KindsFn, seed: int
+) -> list[Rationale]:
+    """The kept paid rationales, flat ones with a strategy where they are to get one; raises ``UserError`` of none."""
+    paid = [row for row in artifacts.rationales(teach) if row.kept]
+    if not paid:
+        cure = "see what was dropped in the report, raise budget"
+        raise UserError("assistant", "the teacher left no rationale to learn from", cure)
+    return with_strategies(questions, paid, kinds, seed) if settings.strategies == "clusters" else paid
 
 
 def _texts(questions: Iterable[Question], plan: Sequence[Phase], hinted: bool) -> Iterator[str]:
@@ -129,8 +132,3 @@ def _figures(done: Sequence[tuple[str, Trained]]) -> dict[str, Any]:
     names = ("examples", "too_long", "steps", "tokens")
     sums = {name: sum(asdict(trained)[name] for _, trained in done) for name in names}
     return {**sums, "trained_parameters": done[-1][1].trained_parameters, "phases": found}
-
-
-def megabytes(folder: Path) -> float:
-    """Size of the weights on disk in MB (10^6 bytes)."""
-    return round(sum(path.stat().st_size for path in folder.glob("*.safetensors")) / 1e6, 2)

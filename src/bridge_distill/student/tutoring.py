@@ -46,10 +46,9 @@ def teach_student(
         figures.append({"name": name, **trained.figures()})
         _keep_phase(model, scratch / f"phase-{index}", figures)
     model.save(folder / artifacts.MODEL)
-    size = sum(path.stat().st_size for path in (folder / artifacts.MODEL).glob("*.safetensors"))
     return {
         "parameters": model.parameters,
-        "megabytes": round(size / 1e6, 2),
+        "megabytes": artifacts.megabytes(folder / artifacts.MODEL),
         "examples": sum(phase["examples"] for phase in figures),
         "too_long": sum(phase["too_long"] for phase in figures),
         "steps": sum(phase["steps"] for phase in figures),
