@@ -73,11 +73,16 @@ def test_a_share_that_holds_out_nothing_or_all_is_refused(share: float) -> None:
         lessons(settings(validation=share), paid(), None, False, 0)
 
 
-@given(st.integers(1, 500), st.integers(0, 100_000), st.floats(0, 0.95))
-def test_paid_rationales_are_repeated_as_little_as_their_share_asks(count: int, own: int, share: float) -> None:
-    times = repeats_of(count, own, share)
+@given(st.integers(1, 500), st.integers(0, 100_000), st.floats(0, 0.95), st.integers(1, 9), st.integers(1, 9))
+def test_paid_rationales_are_repeated_as_little_as_their_share_and_their_epochs_ask(
+    count: int, own: int, share: float, epochs: int, of_round: int
+) -> None:
+    chosen = settings(epochs=epochs, improve={"paid_share": share, "epochs": of_round})
+    times = repeats_of(chosen, count, own)
     assert times * count >= share * (times * count + own) * (1 - 1e-6)
-    assert times == 1 or (times - 1) * count < share * ((times - 1) * count + own) * (1 + 1e-6)
+    assert times * of_round >= epochs
+    fewer = times - 1
+    assert fewer == 0 or fewer * count < share * (fewer * count + own) * (1 + 1e-6) or fewer * of_round < epochs
 
 
 def test_hints_are_a_second_form_of_what_was_paid_and_no_part_of_what_is_held_out() -> None:

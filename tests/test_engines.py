@@ -164,6 +164,9 @@ def test_a_server_that_does_not_answer_is_named(tiny: Model, tiny_base: Path) ->
     [
         (Compute(engine="vlm"), "compute.engine: unknown engine 'vlm'; did you mean 'vllm'"),
         (Compute(engine="vllm"), "compute.engine_url: is not set for engine 'vllm'"),
+        (Compute(engine="vllm", engine_url="http://here:80a0/v1"), "compute.engine_url: http://here:80a0/v1 is no"),
+        (Compute(engine="vllm", engine_url="http://[::1/v1"), "compute.engine_url: http://[::1/v1 is no address"),
+        (Compute(engine="vllm", engine_url="here:8000/v1"), "compute.engine_url: here:8000/v1 is no address"),
         (Compute(engine_url="http://x"), "compute.engine_url: has no use for engine 'transformers'"),
     ],
 )

@@ -82,6 +82,16 @@ def test_the_cue_is_given_at_most_as_often_as_said() -> None:
     assert found.acts == ("cue",) * 3
 
 
+def test_an_answer_that_was_taken_back_is_given_again_where_room_ends() -> None:
+    def script(prompt: str, begun: str, draw: float) -> str:
+        if not begun:
+            return "It is 36.\nAnswer: 36"
+        return " 36" if begun.endswith("\nAnswer:") else " and" * 40
+
+    found = one(script, guide(floor=10), max_new_tokens=20)
+    assert (found.answer, found.finished, found.acts) == ("36", True, ("cue", "answer"))
+
+
 def test_at_the_ceiling_the_answer_alone_is_written() -> None:
     def script(prompt: str, begun: str, draw: float) -> str:
         return " 36\nand so on" if begun.endswith("\nAnswer:") else "well " * 40
@@ -225,6 +235,8 @@ def test_most_votes_win_and_weights_may_turn_them() -> None:
     assert (plain.answer, plain.agreement, plain.acts) == ("no", 2 / 3, ())
     [weighted] = answer(Ballots(samples), QUESTIONS[:1], guide(vote={"samples": 3, "weighted": True}))
     assert (weighted.answer, weighted.acts) == ("yes", ("vote",))
+    [same] = answer(Ballots([("Answer: yes", -2.0), ("Answer: Yes.", -0.1)]), QUESTIONS[:1], guide(vote={"samples": 2}))
+    assert (same.agreement, same.acts) == (1.0, ())
     [nobody] = answer(Ballots([("a", -1.0), ("b", -0.5)]), QUESTIONS[:1], guide(vote={"samples": 2}))
     assert (nobody.answer, nobody.text, nobody.agreement) == (None, "b", 0.0)
 
@@ -419,6 +431,7 @@ def test_a_run_guides_its_tutor_and_tests_its_guides_beside_the_plain_student(ti
     [
         ({"evaluate": {"guide": {"strategy": "nearest"}}}, "evaluate.guide.strategy: nearest gives strategies"),
         ({"evaluate": {"guides": {"a": {"strategy": "cluster"}}}}, "evaluate.guides.a.strategy: cluster gives"),
+        ({"evaluate": {"guide": {"floor": 60}}}, "evaluate.guide.floor: 60 leaves no room within 60 tokens"),
         (
             {"tutor": {"guide": {"floor": 9}}, "assistant": {"levels": "tasks"}, "teacher": {"trace": "hierarchical"}},
             "tutor.guide: guides an assistant that is asked level by level",

@@ -132,6 +132,12 @@ def test_the_pools_boilerplate_is_no_leak(tmp_path: Path) -> None:
     assert reason == f"shares {WORDS} words with a test question"
 
 
+def test_words_are_told_apart_where_no_space_stands_between_them(tmp_path: Path) -> None:
+    test = [Question("t", "甲国公民在乙国法院起诉丙国公司，法院是否有管辖权？", "yes_no", answer="yes")]
+    [reason] = reasons(tmp_path, "甲国公民在乙国法院起诉丙国公司，应当怎样判决才对？", test=test)
+    assert reason == f"shares {WORDS} words with a test question"
+
+
 def test_a_short_test_question_gives_itself_away_as_a_whole(tmp_path: Path) -> None:
     test = [Question("t", "Is 7 odd?", "yes_no", answer="yes")]
     text = "Tell me, is 7 odd, or am I mistaken about all numbers?"

@@ -34,7 +34,7 @@ LAYERS, EPOCHS, BATCH, RATE, TESTED = 3, 4, 2, 5e-4, 100
 METHODS = ["random", *(name for name in selectors.names() if name != "random"), *VARIANTS]
 BEST = ("random", "bridge", "stratified", "typical", "k_means")
 SETS = (MIXED, "legal_diversity", "svamp_palm")
-FULL = [(name, share) for share in (0.05, 0.02, 0.20, 0.01, 0.10) for name in SETS]
+FULL = [(name, share) for share in (0.05, 0.02, 0.01, 0.10, 0.20) for name in SETS]
 SEEDS = range(5)
 
 

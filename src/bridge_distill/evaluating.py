@@ -113,6 +113,10 @@ def _check(run: Run, place: str, guide: Guide) -> None:
     if guide.strategy != "own" and not traced:
         problem = f"{guide.strategy} gives strategies of paid rationales, which have none"
         raise UserError(f"{place}.strategy", problem, PLANS_NEED)
+    limit = run.tutor.max_new_tokens if place == "tutor.guide" and run.tutor else run.evaluate.max_new_tokens
+    if guide.ceiling is None and guide.floor >= limit:
+        problem = f"{guide.floor} leaves no room within {limit} tokens"
+        raise UserError(f"{place}.floor", problem, "lower it, or raise max_new_tokens")
     guided: dict[str, Sequence[str]] = {"tutor.guide": ["assistant"], "evaluate.guide": run.evaluate.models}
     by_level = run.assistant is not None and run.assistant.levels == "tasks"
     if by_level and "assistant" in guided.get(place, [run.evaluate.guided]):

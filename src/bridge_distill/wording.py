@@ -6,11 +6,14 @@ import re
 from collections.abc import Iterator, Sequence
 
 WORDS = 8
+# Scripts that put no space between words: Thai, Lao, Burmese, Khmer, Japanese and Chinese. There a sign is a word.
+UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
 
 
 def words_of(text: str) -> list[str]:
     """The words of a text, in one case and without punctuation."""
-    return re.findall(r"\w+", text.casefold())
+    return _WORD.findall(text.casefold())
 
 
 def runs(words: Sequence[str], length: int = WORDS) -> Iterator[int]:

@@ -88,12 +88,18 @@ def _fault(left: str, right: str, whole: bool) -> str | None:
     """
     try:
         told, results = _end_of(left, whole), _beginnings_of(right)
+        if _of_percentages(told) and not results[0][-1].percent:  # the result may be percentage points
+            return None
         value = value_of(told)
         return None if any(_agrees(value, result) for result in results) else _spelt(value, results[0])
     except UnclearError:
         return None
     except ZeroDivisionError:
         return ""
+
+
+def _of_percentages(tokens: list[Token]) -> bool:
+    return all(token.percent for token in tokens if token.value is not None)
 
 
 def _spelt(value: Fraction, wrong: list[Token]) -> str:
@@ -129,6 +135,8 @@ def _end_of(text: str, whole: bool) -> list[Token]:
     start = next((at + 1 for at in range(len(tokens) - 1, -1, -1) if not tokens[at].text), 0)
     found = tokens[_after_open(tokens, start) :]
     if not any(token.text in _OPERATORS for token in found[1:]):
+        raise UnclearError
+    if any(_in_brackets(found[at : at + 3]) for at in range(len(found))):
         raise UnclearError
     before = text[: found[0].start]
     if not before.strip():
@@ -168,13 +176,18 @@ def _beginnings_of(text: str) -> list[list[Token]]:
     if end < len(tokens) and _goes_on(text[tokens[end].start :]):
         raise UnclearError
     found = tokens[:end]
-    if len(found) == 3 and found[0].text == "(":  # a loss, in books
+    if _in_brackets(found[:3]):
         raise UnclearError
     while found and found[-1].text == ")" and _closing(found) > 0:
         found.pop()
     value_of(found)
     first = 1 + (bool(found) and found[0].text in ("+", "-"))
     return [found, found[:first]] if found[first - 1].value is not None else [found]
+
+
+def _in_brackets(tokens: list[Token]) -> bool:
+    """Whether three tokens are a number alone in brackets: in books that is a loss."""
+    return len(tokens) == 3 and (tokens[0].text, tokens[2].text) == ("(", ")") and tokens[1].value is not None
 
 
 def _closing(tokens: list[Token]) -> int:

@@ -55,14 +55,6 @@ def value_of(tokens: list[Token]) -> Fraction:
     return _Parser(tokens).whole()
 
 
-def evaluate(text: str) -> Fraction | None:
-    """The value of a text that is an expression and nothing else; None where it is none or divides by zero."""
-    try:
-        return value_of(tokens_of(plain_signs(text))) if len(text) <= REACH else None
-    except (UnclearError, ZeroDivisionError):
-        return None
-
-
 def _token(found: re.Match[str]) -> Token:
     number = found["number"]
     if number is None:

@@ -14,6 +14,7 @@ from bridge_distill.assistant.lessons import lessons, planned
 from bridge_distill.assistant.levels import Phase, check_flat
 from bridge_distill.assistant.strategies import KindsFn, with_strategies
 from bridge_distill.config import Assistant, Compute
+from bridge_distill.engine.rows import iterate_rows
 from bridge_distill.errors import UserError
 from bridge_distill.models.adapters import make_adapter, merged, settings_of
 from bridge_distill.models.load import Model, cut, load
@@ -37,7 +38,8 @@ def check(settings: Assistant, trace: str) -> None:
 def identity(settings: Assistant) -> dict[str, Any]:
     """What decides a tuned assistant, with every option of the adapter that was left out at its default."""
     adapter = {"kind": settings.adapter.kind, "options": settings_of(settings.adapter, ADAPTER).identity()}
-    return {**settings.identity(), "adapter": adapter}
+    idle = set() if settings.validation else {"patience"}
+    return {name: value for name, value in settings.identity().items() if name not in idle} | {"adapter": adapter}
 
 
 def apprentice(
@@ -61,7 +63,8 @@ def apprentice(
     adapt = make_adapter(settings.adapter, ADAPTER, scratch)
     questions = {question.id: question for question in artifacts.train_questions(data)}
     paid = _paid(settings, questions, teach, kinds, seed)
-    joined = None if own is None else [row for row in artifacts.rationales(own) if row.kept]
+    own_rows = None if own is None else iterate_rows(own / artifacts.RATIONALES, Rationale)
+    joined = None if own_rows is None else [row for row in own_rows if row.kept]
     learnt = lessons(settings, paid, joined, hinted, seed)
     plan = planned(settings, questions, learnt)
     set_seed(seed)

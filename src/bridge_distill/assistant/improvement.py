@@ -6,6 +6,7 @@ hint, and what is then explained well is learnt without the hint.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import closing
@@ -25,6 +26,8 @@ from bridge_distill.models.generator import Generator, open_generator
 from bridge_distill.records import ASSISTANT, HINTED, Question, Rationale
 from bridge_distill.statistics import interval
 
+TOLD = "speaks of the hint"
+_HINT = re.compile(r"\bhint(?:s|ed)?\b", re.IGNORECASE)
 QuestionsFn = Callable[[], Iterator[Question]]
 
 
@@ -79,6 +82,7 @@ class _Round:
     learnt: Set[str]
     asked: int = 0
     kept: int = 0
+    told: int = 0
     joined: set[str] = field(default_factory=set)
     right: Counter[bool] = field(default_factory=Counter)
     right_unlearnt: Counter[bool] = field(default_factory=Counter)
@@ -95,10 +99,11 @@ class _Round:
             written = explanations(generator, questions(), chosen, levels, scratch, seed, tick)
             rows = sieve.sift(questions(), written)
             for question in questions():
-                made = list(islice(rows, chosen.samples))
+                made = [replace(row, author=author) for row in islice(rows, chosen.samples)]
+                made = self._without_hints(question, made) if author == HINTED else made
                 self._count(question, made)
-                yield from (replace(row, author=author) for row in made)
-            self.filters = sieve.table()
+                yield from made
+            self.filters = sieve.table() + ([self._hints()] if author == HINTED else [])
 
     def figures(self) -> dict[str, Any]:
         """Plain values for a record; shares are of questions whose answer is known, by their commonest answer."""
@@ -111,6 +116,19 @@ class _Round:
             "right_unlearnt": _share(self.right_unlearnt),
             "filters": self.filters,
         }
+
+    def _without_hints(self, question: Question, made: Sequence[Rationale]) -> list[Rationale]:
+        """Refuse explanations that speak of the hint, which they are learnt without."""
+        if len(_HINT.findall(question.text)) > 1:  # the question itself speaks of one
+            return list(made)
+        told = [row.kept and _HINT.search(row.text) is not None for row in made]
+        self.told += sum(told)
+        return [replace(row, kept=False, reason=TOLD) if bad else row for row, bad in zip(made, told, strict=True)]
+
+    def _hints(self) -> dict[str, Any]:
+        """That refusal as one more filter."""
+        counts = {"in": self.kept + self.told, "removed": self.told, "out": self.kept}
+        return {"filter": "hint", **counts, "reasons": {TOLD: self.told} if self.told else {}}
 
     def _count(self, question: Question, made: Sequence[Rationale]) -> None:
         self.asked += 1

@@ -51,14 +51,20 @@ def lessons(
     """
     held = _held_out(settings, [row.question_id for row in paid], seed)
     learnt = [row for row in paid if row.question_id not in held]
-    repeats = repeats_of(len(learnt), len(own), settings.improve.paid_share) if own else 1
+    repeats = 1 if own is None else repeats_of(settings, len(learnt), len(own))
     left_out = weightless(settings, [*learnt, *(own or ())])
     return Lessons(learnt, [row for row in paid if row.question_id in held], own or (), repeats, hinted, left_out)
 
 
-def repeats_of(paid: int, own: int, share: float) -> int:
-    """The fewest whole times that ``paid`` rationales are read to be at least ``share`` of all beside ``own`` ones."""
-    return max(1, math.ceil(round(share * own / ((1 - share) * paid), 9)))
+def repeats_of(settings: Assistant, paid: int, own: int) -> int:
+    """How many times the paid rationales are repeated beside so many own ones.
+
+    The fewest whole times that make them at least ``improve.paid_share`` of all, and that let them be read in the
+    epochs of a round no less often than where they are all there is to learn.
+    """
+    share = settings.improve.paid_share
+    shared = math.ceil(round(share * own / ((1 - share) * paid), 9))
+    return max(1, shared, math.ceil(round(settings.epochs / settings.improve.epochs, 9)))
 
 
 def planned(settings: Assistant, questions: Mapping[str, Question], learnt: Lessons) -> list[Phase]:

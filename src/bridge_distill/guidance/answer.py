@@ -112,9 +112,11 @@ def _without_gold(question: Question) -> Question:
 
 def _answered(question: Question, drafts: Sequence[Draft], weighted: bool) -> Answered:
     answers = [read_answer(draft.text, _without_gold(question)) for draft in drafts]
-    chosen, agreement = (drafts[0], 1.0) if len(drafts) == 1 else elect(drafts, as_one(answers, question), weighted)
+    meant = as_one(answers, question)
+    chosen, agreement = (drafts[0], 1.0) if len(drafts) == 1 else elect(drafts, meant, weighted)
     said = read_answer(chosen.text, _without_gold(question))
     acts = [act for draft in drafts for act in draft.acts]
+    overruled = meant[next(at for at, draft in enumerate(drafts) if draft is chosen)] != meant[0]
     return Answered(
         chosen.text,
         said,
@@ -122,5 +124,5 @@ def _answered(question: Question, drafts: Sequence[Draft], weighted: bool) -> An
         chosen.finished,
         chosen.log_probability,
         agreement,
-        (*acts, OVERRULED) if said != answers[0] else tuple(acts),
+        (*acts, OVERRULED) if overruled else tuple(acts),
     )

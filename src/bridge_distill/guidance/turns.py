@@ -64,8 +64,12 @@ def _verify(draft: Draft, rules: Rules) -> Turn | None:
 
 
 def _answer(draft: Draft, rules: Rules) -> Turn | None:
-    """Its thought has reached the ceiling, perhaps within the mark: the answer alone is left to write."""
-    if draft.finished or rules.guide.ceiling is None:
+    """Its thought has reached the ceiling, or the limit after an answer was taken back: the answer alone is left.
+
+    It may have been cut off within the mark.
+    """
+    taken_back = not {CUED, REDRAWN, STATED}.isdisjoint(draft.acts)
+    if draft.finished or (rules.guide.ceiling is None and not taken_back):
         return None
     before, _, last = draft.own.rpartition("\n")
     thought = prompts.explanation(before if MARK.startswith(last) else draft.own)

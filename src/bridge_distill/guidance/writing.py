@@ -8,7 +8,7 @@ from itertools import groupby
 
 from bridge_distill.guidance.draft import Draft
 from bridge_distill.guidance.turns import Rules, Turn, next_turn
-from bridge_distill.models.generator import Asked, Decoding, Generator
+from bridge_distill.models.generator import Asked, Decoding, Generator, seed_of
 
 # Rooms differ from draft to draft, a batch has one: above this they are given in such steps, the rest in a later turn.
 _ROOM = 32
@@ -38,7 +38,7 @@ def carry_on(generator: Generator, drafts: Sequence[Draft], rules: Rules, seed: 
             turn, writes = batch[0][1], batch[0][0].writes
             asked = [Asked(draft.prompt, draft.text) for draft, _ in batch]
             decoding = Decoding(room, turn.temperature, 1, turn.stop)
-            written = generator.write(asked, decoding, seed + writes, first=batch[0][0].place)
+            written = generator.write(asked, decoding, seed_of(seed, writes), first=batch[0][0].place)
             for (draft, _), [generation] in zip(batch, written, strict=True):
                 draft.take(generation, room)
         waiting = _waiting([draft for draft, _ in waiting], rules)

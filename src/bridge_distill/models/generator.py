@@ -5,6 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import numpy as np
 
 from bridge_distill.config import Compute
 from bridge_distill.engine.progress import Tick, unseen
@@ -88,8 +91,24 @@ def check_engine(compute: Compute) -> None:
     if by_url and compute.engine_url is None:
         cure = "give the server's address, such as http://localhost:8000/v1"
         raise UserError("compute.engine_url", f"is not set for engine {compute.engine!r}", cure)
+    if by_url and not _is_address(compute.engine_url):
+        cure = "give a server's address, such as http://localhost:8000/v1"
+        raise UserError("compute.engine_url", f"{compute.engine_url} is no address", cure)
     if compute.engine_url is not None and not by_url:
         raise UserError("compute.engine_url", f"has no use for engine {compute.engine!r}", "set compute.engine: vllm")
+
+
+def _is_address(url: str | None) -> bool:
+    try:
+        parts = urlsplit(url or "")
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def seed_of(seed: int, part: int) -> int:
+    """A seed of a later part's own: the next whole number would draw what another run's first part draws."""
+    return int(np.random.SeedSequence([seed, part]).generate_state(1)[0])
 
 
 def open_generator(model: str, compute: Compute, place: str) -> Generator:

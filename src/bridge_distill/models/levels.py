@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from bridge_distill import prompts
 from bridge_distill.config import Levels
 from bridge_distill.engine.progress import Tick, unseen
-from bridge_distill.models.generator import Asked, Decoding, Generation, Generator
+from bridge_distill.models.generator import Asked, Decoding, Generation, Generator, seed_of
 from bridge_distill.records import Question
 from bridge_distill.traces import one_line
 
@@ -49,23 +47,18 @@ def _level_by_level(
     written = [replace(plan, text=one_line(plan.text)) for samples in plans for plan in samples]
     one, place = replace(decoding, samples=1), first * decoding.samples
     asked = [Asked(prompts.tactics(questions[i], plan.text)) for i, plan in zip(owners, written, strict=True)]
-    steps = [found[0] for found in generator.write(asked, one, _of_level(seed, 1), first=place)]
+    steps = [found[0] for found in generator.write(asked, one, seed_of(seed, 1), first=place)]
     asked = [
         Asked(prompts.conclusion(questions[i], plan.text, step.text))
         for i, plan, step in zip(owners, written, steps, strict=True)
     ]
-    answers = [found[0] for found in generator.write(asked, one, _of_level(seed, 2), first=place)]
+    answers = [found[0] for found in generator.write(asked, one, seed_of(seed, 2), first=place)]
     tick(len(questions))
     whole = [_joined(parts, decoding.max_new_tokens) for parts in zip(written, steps, answers, strict=True)]
     results: list[list[Generation]] = [[] for _ in questions]
     for owner, generation in zip(owners, whole, strict=True):
         results[owner].append(generation)
     return results
-
-
-def _of_level(seed: int, level: int) -> int:
-    """A seed of a later level's own: with the next whole number, it would draw what another run's first level draws."""
-    return int(np.random.SeedSequence([seed, level]).generate_state(1)[0])
 
 
 def _joined(parts: Sequence[Generation], limit: int) -> Generation:

@@ -61,7 +61,8 @@ def _noise(found: dict[str, Any]) -> str:
     low, high = f"{100 * noise['low']:.1f}", f"{100 * noise['high']:.1f}"
     return (
         f"Asked in the same way about {words.counted(noise['asked'], 'question')} of the pool that it had not learnt "
-        f"from, the assistant was confident of {words.count(noise['confident'])}, and {words.count(noise['wrong'])} of "
-        f"those answers were wrong: {100 * noise['share']:.1f}% [{low}, {high}]. New questions have no known answer; "
-        "about as many of theirs can be expected to be wrong, or more, since some make less sense than the pool's."
+        "from, the assistant, taught by the paid replies alone, was confident of "
+        f"{words.count(noise['confident'])}, and {words.count(noise['wrong'])} of those answers were wrong: "
+        f"{100 * noise['share']:.1f}% [{low}, {high}]. New questions have no known answer; about as many of theirs "
+        "can be expected to be wrong, or more, since some make less sense than the pool's."
     )

@@ -12,13 +12,11 @@ import os
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
-import numpy as np
-
 from bridge_distill.config import Compute
 from bridge_distill.engine.progress import Tick, unseen
 from bridge_distill.errors import UserError
 from bridge_distill.models.bases import base_digest, find_base
-from bridge_distill.models.generator import Asked, Decoding, Engine, Generation, Generator, engines
+from bridge_distill.models.generator import Asked, Decoding, Engine, Generation, Generator, engines, seed_of
 from bridge_distill.models.load import load_tokenizer, prompt_ids, text_ids
 from bridge_distill.models.writing import trimmed
 
@@ -42,7 +40,7 @@ class VLLM(Generator):
         self, asked: Sequence[Asked], decoding: Decoding, seed: int, tick: Tick = unseen, first: int = 0
     ) -> list[list[Generation]]:
         """Write the samples of each prompt in one request; raises ``UserError`` where the server fails for good."""
-        bodies = [self._body(one, decoding, _seed(seed, first + row)) for row, one in enumerate(asked)]
+        bodies = [self._body(one, decoding, seed_of(seed, first + row)) for row, one in enumerate(asked)]
         answers = _answered(self._url, self._posted(bodies, tick))
         return [self._read(one, answer) for one, answer in zip(asked, answers, strict=True)]
 
@@ -93,7 +91,12 @@ def _open(model: str, compute: Compute, place: str) -> VLLM:
     url = compute.engine_url
     assert url is not None, "check_engine comes first"
     served = served_name(model, place)
-    known = [one.id for one in _answered(url, _listed(url)).data]
+    found = _answered(url, _listed(url))
+    try:
+        known = [one.id for one in found.data]
+    except (AttributeError, TypeError):
+        problem = f"{url} answers, but with no list of models"
+        raise UserError(PLACE, problem, "give a server's address such as http://localhost:8000/v1") from None
     if served not in known:
         listed = ", ".join(known) or "nothing"
         raise UserError(PLACE, f"{url} serves {listed}, not {model}", f"run: {serve_command(model, place)}")
@@ -113,10 +116,6 @@ def serve_command(model: str, place: str) -> str:
     # Without the last option a server draws by what a model's folder proposes.
     name = served_name(model, place)
     return f"vllm serve {find_base(model, place)} --served-model-name {name} --generation-config vllm"
-
-
-def _seed(seed: int, position: int) -> int:
-    return int(np.random.SeedSequence([seed, position]).generate_state(1)[0])
 
 
 def _client(url: str) -> Any:
