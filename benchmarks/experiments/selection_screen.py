@@ -1,6 +1,6 @@
 """A screen of every selector: the assistant's last layers learn the expert's rationales for the chosen questions.
 
-Every method is screened at one budget on a mixed pool; the best three and ``bridge`` get every set and budget.
+Every method is screened at two budgets on a mixed pool; the best three and ``bridge`` get every set and budget.
 All texts pass the lower layers once; a cell then tunes the last three on their states, in seconds, and is
 tested by the loss of the expert's rationales and answers to held-out development questions. It ranks methods
 for ``selection_tuned.py``, which tunes the assistant as a run does and reads what it writes.
@@ -126,7 +126,7 @@ def _right_padded(rows: Sequence[Sequence[int]], pad: int) -> tuple[Any, Any]:
 
 def study(quick: bool, work: Path) -> experiment.Study:
     full = [(name, share) for name, share in FULL if name == MIXED or "BRIDGE_DATA" in os.environ]
-    todo = chain(cells([(MIXED, 0.05)], SEEDS, METHODS), cells(full, SEEDS, BEST))
+    todo = chain(cells([(MIXED, 0.05), (MIXED, 0.02)], SEEDS, METHODS), cells(full, SEEDS, BEST))
     sizes = {MIXED: Sizes(source=600, held_out=100), "svamp_palm": Sizes(source=600, held_out=100)}
     if quick:
         todo, sizes = cells([(MIXED, 0.2)], [0], ["random", "bridge"]), {MIXED: Sizes(30, 10, 16)}
