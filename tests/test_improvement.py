@@ -13,7 +13,6 @@ import pytest
 from bridge_distill import artifacts, practice, prompts
 from bridge_distill.answers import is_correct, read_answer
 from bridge_distill.assistant import improve
-from bridge_distill.assistant.improvement import TOLD
 from bridge_distill.config import Assistant, Compute
 from bridge_distill.engine.fingerprint import digest_folder
 from bridge_distill.engine.rows import write_rows
@@ -224,8 +223,7 @@ def test_a_hint_that_was_learnt_is_used(tiny_base: Path, tmp_path: Path) -> None
     questions = [Question(f"q{n}", f"Is box {n} full?", "yes_no", answer="yes") for n in range(6)]
     model = load(str(tiny_base), Compute(), "base")
     learnt = [
-        Example(prompts.local(prompts.hinted(question, "yes")), f"{told}\nAnswer: yes")
-        for question, told in zip(questions, ["It is said."] * 3 + ["The hint says so."] * 3, strict=True)
+        Example(prompts.local(prompts.hinted(question, "yes")), "It is said.\nAnswer: yes") for question in questions
     ]
     learnt += [Example(prompts.local(question), "I cannot see it.\nAnswer: unknown") for question in questions]
     fine_tune(model, learnt, Training(120, 6, 5e-3, 300, 1000, 0), tmp_path / "c", "t")
@@ -233,15 +231,19 @@ def test_a_hint_that_was_learnt_is_used(tiny_base: Path, tmp_path: Path) -> None
     more = {"filters": ["correct"], "keep_best": None, "temperature": 0.1}
     figures = explained(tmp_path / "base", tmp_path / "r", questions, [], **more)
     assert (figures["joined"], figures["hinted"]["asked"]) == (0, 6)
-    told = {row.question_id for row in rationales(tmp_path / "r", "explain") if row.reason == TOLD}
-    assert told, "the tiny base was taught to speak of it"
-    joined = kept(tmp_path / "r", "explain")
-    assert figures["hinted"]["joined"] == len({row.question_id for row in joined}) >= 6 - len(told)
-    assert {row.author for row in joined} == {HINTED}
-    assert not any("hint" in row.text.lower() for row in joined)
-    assert figures["hinted"]["filters"][-1]["reasons"] == {TOLD: 2 * len(told)}
+    assert figures["hinted"]["joined"] == 6
+    assert {row.author for row in kept(tmp_path / "r", "explain")} == {HINTED}
     assert explained(tmp_path / "base", tmp_path / "s", questions, [], hints=False, **more)["joined"] == 0
     assert len(rationales(tmp_path / "s", "explain")) == 2 * 6
+
+
+def test_an_explanation_that_speaks_of_the_hint_is_told_from_one_that_does_not() -> None:
+    question = prompts.hinted(Question("q", "Is it full?", "yes_no", answer="yes"), "yes")
+    assert prompts.speaks_of_hint("The hint says that it is.\nAnswer: yes", question)
+    assert prompts.speaks_of_hint("HINTED at above.", question)
+    assert not prompts.speaks_of_hint("It is full of hinterland maps.\nAnswer: yes", question)
+    own = prompts.hinted(Question("q", "Does the hint help?", "yes_no", answer="yes"), "yes")
+    assert not prompts.speaks_of_hint("The hint helps.\nAnswer: yes", own)
 
 
 def test_no_improvement_leaves_the_assistants_stage_as_it_was(tiny_base: Path, tmp_path: Path) -> None:

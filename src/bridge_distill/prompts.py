@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import lru_cache
 
@@ -9,6 +10,7 @@ from bridge_distill import templates
 from bridge_distill.answers import MARK, form_of, has_mark
 from bridge_distill.records import Question
 
+_HINT = re.compile(r"\bhint(?:s|ed)?\b", re.IGNORECASE)
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -53,6 +55,11 @@ def conclusion(question: Question, strategy_part: str, steps_part: str) -> str:
 def hinted(question: Question, answer: str) -> Question:
     """The question with its answer given away: every prompt of a local model then holds the hint."""
     return replace(question, text=f"{question.text}\nHint: the answer is {answer}.")
+
+
+def speaks_of_hint(text: str, hinted_question: Question) -> bool:
+    """Whether an explanation mentions the hint that its question was given, where the question itself tells of none."""
+    return len(_HINT.findall(hinted_question.text)) == 1 and _HINT.search(text) is not None
 
 
 @lru_cache(maxsize=256)

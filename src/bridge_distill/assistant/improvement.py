@@ -6,7 +6,6 @@ hint, and what is then explained well is learnt without the hint.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import closing
@@ -27,7 +26,6 @@ from bridge_distill.records import ASSISTANT, HINTED, Question, Rationale
 from bridge_distill.statistics import interval
 
 TOLD = "speaks of the hint"
-_HINT = re.compile(r"\bhint(?:s|ed)?\b", re.IGNORECASE)
 QuestionsFn = Callable[[], Iterator[Question]]
 
 
@@ -119,9 +117,7 @@ class _Round:
 
     def _without_hints(self, question: Question, made: Sequence[Rationale]) -> list[Rationale]:
         """Refuse explanations that speak of the hint, which they are learnt without."""
-        if len(_HINT.findall(question.text)) > 1:  # the question itself speaks of one
-            return list(made)
-        told = [row.kept and _HINT.search(row.text) is not None for row in made]
+        told = [row.kept and prompts.speaks_of_hint(row.text, question) for row in made]
         self.told += sum(told)
         return [replace(row, kept=False, reason=TOLD) if bad else row for row, bad in zip(made, told, strict=True)]
 
