@@ -242,7 +242,7 @@ def test_a_server_error_may_have_been_billed_and_is_tried_again(name: str, statu
     assert (found.reason, found.retry, found.wait) == (f"server error (HTTP {status})", True, 7.0)
 
 
-SOON = format_datetime(datetime.now(UTC) + timedelta(seconds=5000), usegmt=True)
+SOON = format_datetime(datetime.now(UTC) + timedelta(days=2), usegmt=True)
 PAST = format_datetime(datetime.now(UTC) - timedelta(seconds=50), usegmt=True)
 
 

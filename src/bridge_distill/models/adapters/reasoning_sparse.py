@@ -67,6 +67,7 @@ class ReasoningSparse(Adapting[ReasoningSparseOptions]):
             return choose()
         file = self.scratch / "places.safetensors"
         if not file.exists():
+            self.scratch.mkdir(parents=True, exist_ok=True)
             partial = file.with_suffix(".partial")
             save_file(dict(choose()), partial)
             partial.replace(file)
