@@ -38,7 +38,6 @@ from bridge_distill.models.runtime import gemm_rate
 from bridge_distill.records import Question
 
 BATCH = 32
-GROWTH = 100
 
 
 def mixed_questions(count: int) -> list[Question]:
@@ -130,8 +129,8 @@ def speed(model: Model, asked: list[str], tokens: int) -> dict[str, Any]:
     }
 
 
-def memory(tokenizer: Any, questions: list[Question], count: int) -> dict[str, Any]:
-    """Peak memory of the tutor over ``count`` and over 100 times as many questions."""
+def memory(tokenizer: Any, questions: list[Question], count: int, growth: int) -> dict[str, Any]:
+    """Peak memory of the tutor over ``count`` and over ``growth`` times as many questions."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     size = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2}
@@ -143,9 +142,9 @@ def memory(tokenizer: Any, questions: list[Question], count: int) -> dict[str, A
         tiny.save(root / "assistant" / artifacts.MODEL)
         explained(root / "warm", root / "assistant", questions, count)
         small = explained(root / "small", root / "assistant", questions, count)
-        large = explained(root / "large", root / "assistant", questions, GROWTH * count)
+        large = explained(root / "large", root / "assistant", questions, growth * count)
     return {
-        "memory_prompts": [count, GROWTH * count],
+        "memory_prompts": [count, growth * count],
         "peak_megabytes": [round(peak / 1e6, 1) for peak in (small, large)],
         "times_memory": round(large / small, 3),
     }
@@ -169,12 +168,12 @@ def main() -> None:
     """Measure once and print one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer prompts, under 50 seconds")
-    count, tokens, pool = (12, 8, 20) if parser.parse_args().quick else (500, 48, 500)
+    count, tokens, pool, growth = (8, 4, 20, 10) if parser.parse_args().quick else (500, 48, 500, 100)
     questions = mixed_questions(count)
     asked = [prompts.local(question) for question in questions]
     model = cut(load("smollm2-135m", Compute(), "base"), Shrink(vocabulary="task"), asked, "shrink")
     about = {"machine": f"{platform.machine()}, {torch.get_num_threads()} threads", "torch": torch.__version__}
-    held = memory(model.tokenizer, questions, pool)
+    held = memory(model.tokenizer, questions, pool, growth)
     print(json.dumps({"benchmark": "generation", **about, **speed(model, asked, tokens), **held}))
 
 
