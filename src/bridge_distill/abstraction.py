@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+
+# Of texts with numbers and names masked, and a seed: the number of each one's kind.
+KindsFn = Callable[[Sequence[str], int], Sequence[int]]
 
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")

@@ -5,7 +5,7 @@ Rows that a stage drops stay on disk with their reason (``kept``/``chosen`` and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 EXPERT = "expert"
 ASSISTANT = "assistant"
@@ -31,6 +31,11 @@ class Question:
     domain: str | None = None
     recorded_rationale: str | None = None
     recorded_answer: str | None = None
+
+
+def without_gold(question: Question) -> Question:
+    """The question as if its answer were not known: nothing in it says what is right."""
+    return replace(question, answer=None, low=None, high=None, recorded_rationale=None, recorded_answer=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,3 +88,9 @@ def as_one(answers: Sequence[str | None], question: Question) -> list[str | None
         alike = (one for one in dict.fromkeys(found.values()) if is_correct(spelling, replace(blind, answer=one)))
         found[spelling] = next(alike, spelling)
     return [None if answer is None else found[answer] for answer in answers]
+
+
+def majority(answers: Sequence[str | None], question: Question) -> tuple[str | None, int]:
+    """The answer that most of them mean, of equally common ones the first, and how many do; None where none is read."""
+    votes = Counter(answer for answer in as_one(answers, question) if answer is not None)
+    return votes.most_common(1)[0] if votes else (None, 0)

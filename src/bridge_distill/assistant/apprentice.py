@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from bridge_distill import artifacts, prompts, templates
+from bridge_distill.abstraction import KindsFn
 from bridge_distill.assistant.lessons import lessons, planned
 from bridge_distill.assistant.levels import Phase, check_flat
-from bridge_distill.assistant.strategies import KindsFn, with_strategies
+from bridge_distill.assistant.strategies import with_strategies
 from bridge_distill.config import Assistant, Compute
 from bridge_distill.engine.rows import iterate_rows
 from bridge_distill.errors import UserError

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge_distill import artifacts, prompts
-from bridge_distill.answers import as_one, is_correct
+from bridge_distill.answers import is_correct, majority
 from bridge_distill.assistant.sieve import Sieve
 from bridge_distill.assistant.tutor import explanations
 from bridge_distill.config import Assistant, Compute
@@ -133,16 +133,10 @@ class _Round:
         if kept:
             self.joined.add(question.id)
         if question.answer is not None:
-            right = is_correct(_commonest(made, question), question)
+            right = is_correct(majority([row.answer for row in made], question)[0], question)
             self.right[right] += 1
             if question.id not in self.learnt:
                 self.right_unlearnt[right] += 1
-
-
-def _commonest(made: Sequence[Rationale], question: Question) -> str | None:
-    """The answer that most samples give; of equally common ones the first."""
-    found = Counter(answer for answer in as_one([row.answer for row in made], question) if answer is not None)
-    return found.most_common(1)[0][0] if found else None
 
 
 def _share(counted: Counter[bool]) -> dict[str, Any] | None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
 from bridge_distill import prompts
-from bridge_distill.abstraction import leak, masked
+from bridge_distill.abstraction import KindsFn, leak, masked
 from bridge_distill.answers import options_of
 from bridge_distill.records import Question, Rationale
 from bridge_distill.traces import STRATEGY, Trace, one_line, read, render, sentences
-
-# Of texts with numbers and names masked, and a seed: the number of each one's kind.
-KindsFn = Callable[[Sequence[str], int], Sequence[int]]
 
 COMMON = "strategy of its kind of question"
 NOTHING_COMMON = "flat: its kind of question has no common plan"

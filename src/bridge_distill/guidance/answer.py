@@ -16,7 +16,7 @@ from bridge_distill.guidance.turns import Rules
 from bridge_distill.guidance.vote import elect
 from bridge_distill.guidance.writing import begin, carry_on
 from bridge_distill.models.generator import Asked, Decoding, Generator
-from bridge_distill.records import Question
+from bridge_distill.records import Question, without_gold
 from bridge_distill.traces import strategy_part
 
 
@@ -82,7 +82,7 @@ def explain(
     first: int = 0,
 ) -> list[list[Draft]]:
     """Write ``decoding.samples`` guided replies to each question; the vote is left to the caller (see ``answer``)."""
-    blind = [_without_gold(question) for question in questions]
+    blind = [without_gold(question) for question in questions]
     asked = [
         Asked(prompts.local(question), given)
         for question, given in zip(blind, _given(guide, blind, plans, first), strict=True)
@@ -105,16 +105,11 @@ def _given(guide: Guide, questions: Sequence[Question], plans: Plans | None, fir
     return [f"{strategy_part(plan)}\n" for plan in plans(questions, first)]
 
 
-def _without_gold(question: Question) -> Question:
-    """All that a guide sees of a question: nothing in it says what is right."""
-    return replace(question, answer=None, low=None, high=None, recorded_rationale=None, recorded_answer=None)
-
-
 def _answered(question: Question, drafts: Sequence[Draft], weighted: bool) -> Answered:
-    answers = [read_answer(draft.text, _without_gold(question)) for draft in drafts]
+    answers = [read_answer(draft.text, without_gold(question)) for draft in drafts]
     meant = as_one(answers, question)
     chosen, agreement = (drafts[0], 1.0) if len(drafts) == 1 else elect(drafts, meant, weighted)
-    said = read_answer(chosen.text, _without_gold(question))
+    said = read_answer(chosen.text, without_gold(question))
     acts = [act for draft in drafts for act in draft.acts]
     overruled = meant[next(at for at, draft in enumerate(drafts) if draft is chosen)] != meant[0]
     return Answered(

@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridge_distill import prompts
-from bridge_distill.abstraction import masked
+from bridge_distill.abstraction import KindsFn, masked
 from bridge_distill.records import Question
 
 # The strategy for each question, the first of which has that position in its list.
 Plans = Callable[[Sequence[Question], int], list[str]]
-KindsFn = Callable[[Sequence[str], int], Sequence[int]]
 _BLOCK = 256
 
 

@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from bridge_distill import artifacts
-from bridge_distill.answers import as_one
+from bridge_distill.answers import majority
 from bridge_distill.assistant.contract import Sample
-from bridge_distill.assistant.questions.noise import checks, noise, without_gold
+from bridge_distill.assistant.questions.noise import checks, noise
 from bridge_distill.assistant.sieve import Sieve, rationale_of
 from bridge_distill.assistant.tutor import explanations
 from bridge_distill.config import Compute, Levels, Questions, Tutor
 from bridge_distill.engine.progress import progress
 from bridge_distill.engine.rows import count_rows, iterate_rows, write_rows
 from bridge_distill.models.generator import open_generator
-from bridge_distill.records import Consensus, Question, Rationale
+from bridge_distill.records import Consensus, Question, Rationale, without_gold
 
 NO_AGREEMENT = "no agreement"
 NO_RATIONALE = "no explanation passed the filters"
@@ -107,8 +107,7 @@ def _sifted(
 
 
 def _consensus(question: Question, rows: Sequence[Rationale], threshold: float) -> Consensus:
-    votes = Counter(answer for answer in as_one([row.answer for row in rows], question) if answer is not None)
-    answer, most = votes.most_common(1)[0] if votes else (None, 0)
+    answer, most = majority([row.answer for row in rows], question)
     kept, share = any(row.kept for row in rows), most / len(rows)
     reason = "kept" if kept else NO_AGREEMENT if share <= threshold else NO_RATIONALE
     return Consensus(question.id, answer, share, kept, reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from heapq import nsmallest
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,6 @@ def checks(data: Path, teach: Path, most: int, seed: int) -> Checks:
 
     chosen = nsmallest(most, placed(), key=lambda row: row[:2])
     return Checks([question for _, _, question in sorted(chosen, key=lambda row: row[1])], golds)
-
-
-def without_gold(question: Question) -> Question:
-    """The question as if its answer were not known."""
-    return replace(question, answer=None, low=None, high=None, recorded_rationale=None, recorded_answer=None)
 
 
 def noise(drawn: Checks, found: Iterable[Consensus]) -> dict[str, Any]:
