@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,13 +39,7 @@ def accuracy(models: Sequence[Graded], scores: dict[str, Any], majority: float |
         orientation="h",
         width=0.6,
         marker={"color": [ORANGE if model.arm is not None else kinds[model.key] for model in models]},
-        error_x={
-            "type": "data",
-            "array": [100 * row["high"] - share for row, share in zip(rows, shares, strict=True)],
-            "arrayminus": [share - 100 * row["low"] for row, share in zip(rows, shares, strict=True)],
-            "thickness": 2,
-            "width": 6,
-        },
+        error_x=error_bars(rows, shares) | {"thickness": 2, "width": 6},
         customdata=[[100 * row["low"], 100 * row["high"], row["n"]] for row in rows],
         hovertemplate="%{x:.1f}% of %{customdata[2]}<br>"
         "95% interval %{customdata[0]:.1f} to %{customdata[1]:.1f}<extra></extra>",
@@ -114,6 +108,17 @@ def difficulty(pool: Pool) -> dict[str, Any]:
         legend=LEGEND,
     )
     return as_json(figure, top=40)
+
+
+def error_bars(rows: Sequence[Mapping[str, Any]], shares: Sequence[float]) -> dict[str, Any]:
+    """The intervals (``low`` and ``high``, from 0 to 1) of rows around their values in per cent."""
+    return {
+        "type": "data",
+        "array": [100 * row["high"] - share for row, share in zip(rows, shares, strict=True)],
+        "arrayminus": [share - 100 * row["low"] for row, share in zip(rows, shares, strict=True)],
+        "thickness": 1.5,
+        "width": 4,
+    }
 
 
 def reach(found: Reach) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bridge_distill import artifacts
 from bridge_distill.report import words
-from bridge_distill.report.figures import BLUE, GREY, as_json
+from bridge_distill.report.figures import BLUE, GREY, as_json, error_bars
 from bridge_distill.report.folder import EVALUATE, MODELS, RunFolder
 from bridge_distill.report.scores import difference, scores
 
@@ -115,13 +115,7 @@ def _figure(rows: list[dict[str, Any]]) -> dict[str, Any]:
         textposition="top center",
         line={"color": GREY, "width": 1, "dash": "dot"},
         marker={"color": [GREY if row["name"] is None else BLUE for row in ordered], "size": 10},
-        error_y={
-            "type": "data",
-            "array": [100 * row["high"] - share for row, share in zip(ordered, shares, strict=True)],
-            "arrayminus": [share - 100 * row["low"] for row, share in zip(ordered, shares, strict=True)],
-            "thickness": 1.5,
-            "width": 4,
-        },
+        error_y=error_bars(ordered, shares),
         hovertemplate="%{text}: %{y:.1f}% at %{x:.1f} tokens a question<extra></extra>",
     )
     figure.update_layout(

@@ -7,7 +7,7 @@ from typing import Any
 
 from bridge_distill import artifacts
 from bridge_distill.report import words
-from bridge_distill.report.figures import BLUE, LEGEND, as_json
+from bridge_distill.report.figures import BLUE, LEGEND, as_json, error_bars
 from bridge_distill.report.folder import RunFolder
 
 
@@ -111,12 +111,6 @@ def _add_points(figure: Any, points: list[dict[str, Any]]) -> None:
         mode="markers",
         name="measured after a round",
         marker={"color": BLUE, "size": 9},
-        error_y={
-            "type": "data",
-            "array": [100 * point["high"] - share for point, share in zip(points, shares, strict=True)],
-            "arrayminus": [share - 100 * point["low"] for point, share in zip(points, shares, strict=True)],
-            "thickness": 1.5,
-            "width": 4,
-        },
+        error_y=error_bars(points, shares),
         hovertemplate="%{y:.1f}% after %{x}<extra></extra>",
     )
