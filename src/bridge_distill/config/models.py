@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from bridge_distill.config.explaining import Explaining
 from bridge_distill.config.guide import Guide
 from bridge_distill.config.improve import Improve
-from bridge_distill.config.types import Levels, Positive, Rate, RunName, Share
+from bridge_distill.config.types import Levels, Positive, Rate, RunName
 from bridge_distill.section import LATER, WHERE, Section
 
 
@@ -86,28 +86,6 @@ class Tutor(Explaining):
     def _no_vote(self) -> Tutor:
         if self.guide is not None and self.guide.vote is not None:
             raise ValueError("guide.vote picks one answer, but the tutor keeps explanations: set samples instead")
-        return self
-
-
-class Student(Section):
-    """The deliverable: a small model cut from a base and taught in phases."""
-
-    base: str = "smollm2-135m"
-    shrink: Shrink = Shrink(layers=6, vocabulary="task")
-    curriculum: Annotated[list[str], Field(min_length=1)] = ["instruct", "rationales"]
-    instructions: str | None = None
-    warm_up: Share = 0.2
-    epochs: Rate | None = None
-    steps: Positive | None = None
-    batch: Positive = 4
-    learning_rate: Rate = 1e-3
-    max_tokens: Positive = 512
-    save_steps: Positive = Field(default=50, json_schema_extra=WHERE)
-
-    @model_validator(mode="after")
-    def _one_length(self) -> Student:
-        if self.epochs is not None and self.steps is not None:
-            raise ValueError("takes epochs or steps, not both")
         return self
 
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from bridge_distill import prompts
 from bridge_distill.models.train import Example
-from bridge_distill.student.contract import Materials, curriculum_phases
+from bridge_distill.section import Section
+from bridge_distill.student.contract import RATIONALES, Materials, Phase, curriculum_phases
 
 
-class Rationales:
+@curriculum_phases.register("rationales")
+class Rationales(Phase[Section]):
     """The task itself."""
 
-    warm_up = False
+    needs = frozenset({RATIONALES})
 
     def examples(self, materials: Materials) -> list[Example]:
         """Every kept rationale after the prompt of its question."""
         asked = {question.id: prompts.local(question) for question in materials.questions}
         return [Example(asked[row.question_id], row.text) for row in materials.rationales]
-
-
-curriculum_phases.register("rationales")(Rationales())
