@@ -75,9 +75,7 @@ class Phase(ABC, Generic[Options]):
     def teach(self, model: Model, lesson: Lesson) -> Trained:
         """Tune the model in place: by default cross-entropy of the completions; resumes from ``lesson.scratch``."""
         checkpoints = lesson.scratch / "checkpoints"
-        return fine_tune(
-            model, lesson.examples, lesson.training, checkpoints, lesson.label, order=lesson.order
-        )
+        return fine_tune(model, lesson.examples, lesson.training, checkpoints, lesson.label, order=lesson.order)
 
 
 class Order(Protocol):

@@ -1,7 +1,7 @@
 """Answer first, then explain: the rationale teaches, and need not be written to answer.
 
-For very small models it beat explaining first, in GPT-2, Phi-1.5 and Gemma-2B (Wadhwa et al. 2024, Investigating Mysteries
-of CoT-Augmented Distillation, arXiv 2406.14511).
+For very small models it beat explaining first, in GPT-2, Phi-1.5 and Gemma-2B (Wadhwa et al. 2024, Investigating
+Mysteries of CoT-Augmented Distillation, arXiv 2406.14511).
 """
 
 from __future__ import annotations
