@@ -171,7 +171,10 @@ def test_spans_say_the_same_in_both_readings_of_any_text(
     base: Model, pieces: Model, small: Model, text: str, texts: int
 ) -> None:
     for other in (pieces, small):
-        sides = [[surfaces(model.tokenizer, 2000)[i] or b"" for i in text_ids(model.tokenizer, text)] for model in (base, other)]
+        sides = [
+            [surfaces(model.tokenizer, 2000)[i] or b"" for i in text_ids(model.tokenizer, text)]
+            for model in (base, other)
+        ]
         found = spans(*sides)
         assert (found > 0).all()
         at = np.zeros(2, dtype=int)

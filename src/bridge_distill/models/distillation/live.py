@@ -27,12 +27,12 @@ from bridge_distill.models.distillation.states import padded
 from bridge_distill.models.generator import Decoding
 from bridge_distill.models.load import Model, load, prompt_ids
 from bridge_distill.models.reading import left_padded
-from bridge_distill.models.train import Example, Training
+from bridge_distill.models.train import Example, Objective, Training
 from bridge_distill.models.train.examples import encode
 
 
 @dataclass(frozen=True)
-class Live:
+class Live(Objective):
     """The objective of ``texts``, prompts with the student's tokens after them, by the number of their example.
 
     ``own`` is the share of steps whose texts the student writes, by ``decoding``. Files whose names begin with
@@ -53,9 +53,9 @@ class Live:
         """Nothing: what is learnt is known only once it is written."""
         return {}
 
-    def prepared(self, network: Any, inputs: dict[str, Any], step: int) -> dict[str, Any]:
-        """The step's batch with what the assistant thinks of it, its texts written anew in the student's own steps."""
-        numbers = inputs["examples"].tolist()
+    def prepared(self, network: Any, batch: dict[str, Any], step: int) -> dict[str, Any]:
+        """The batch with what the assistant thinks of it, its texts written anew where it is the student's turn."""
+        numbers = batch["examples"].tolist()
         texts = [self.texts[number] for number in numbers]
         own = np.random.default_rng([self.seed, step]).random() < self.own
         if own:

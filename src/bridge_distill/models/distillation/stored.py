@@ -17,12 +17,12 @@ from bridge_distill.models.distillation.losses import Marked, Mix, mixed
 from bridge_distill.models.distillation.pairs import Readers
 from bridge_distill.models.distillation.tokens import Shared
 from bridge_distill.models.load import Model
-from bridge_distill.models.train import Example
+from bridge_distill.models.train import Example, Objective
 from bridge_distill.models.train.examples import encode
 
 
 @dataclass(frozen=True)
-class Stored:
+class Stored(Objective):
     """The objective of texts that were graded into ``folder``; ``texts`` is the number there of each example."""
 
     folder: Path
