@@ -50,6 +50,7 @@ class Assistant(Section):
     separate tasks, or strategy first and tactics after; ``strategies: clusters`` gives flat rationales a
     strategy out of others of their kind (docs/traces.md). With ``validation``, a share of the paid questions,
     tuning stops where their explanations have become no likelier ``patience`` times, and the best weights stay.
+    With 0 ``epochs`` it is cut and not tuned.
     ``improve`` is no part of the identity: stages of its own come of it.
     """
 
@@ -59,7 +60,7 @@ class Assistant(Section):
     levels: Levels = Field(default="joint", json_schema_extra=LATER)
     level_weights: LevelWeights = Field(default=LevelWeights(), json_schema_extra=LATER)
     strategies: Literal["teacher", "clusters"] = Field(default="teacher", json_schema_extra=LATER)
-    epochs: Rate = 5
+    epochs: Annotated[float, Field(ge=0)] = 5
     batch: Positive = 2
     learning_rate: Rate = 1e-4
     max_tokens: Positive = 512

@@ -6,11 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from bridge_distill.config import Compute
 from bridge_distill.models.load import Model
 from bridge_distill.models.train import Example, Trained, Training, fine_tune
+from bridge_distill.models.train.examples import Row
 from bridge_distill.records import Question, Rationale
 from bridge_distill.registry import Registry
 from bridge_distill.section import Section
@@ -74,7 +75,18 @@ class Phase(ABC, Generic[Options]):
     def teach(self, model: Model, lesson: Lesson) -> Trained:
         """Tune the model in place: by default cross-entropy of the completions; resumes from ``lesson.scratch``."""
         checkpoints = lesson.scratch / "checkpoints"
-        return fine_tune(model, lesson.examples, lesson.training, checkpoints, lesson.label)
+        return fine_tune(model, lesson.examples, lesson.training, checkpoints, lesson.label, order=lesson.order)
+
+
+class Order(Protocol):
+    """In what order a phase's examples reach the optimizer."""
+
+    def __call__(self, model: Model, rows: Sequence[Row], compute: Compute) -> Sequence[int] | None:
+        """Places of ``rows``, each once, as every pass goes through them; None draws each pass anew by the seed.
+
+        ``model`` is the student as the phase begins.
+        """
 
 
 curriculum_phases: Registry[type[Phase[Any]]] = Registry("curriculum phase", "bridge_distill.student.phases")
+orders: Registry[Order] = Registry("order", "bridge_distill.student.orders")

@@ -6,7 +6,7 @@ from typing import Any
 
 from bridge_distill.config import CurriculumPhase, Student
 from bridge_distill.errors import UserError, nearest
-from bridge_distill.student.contract import ASSISTANT, Phase, curriculum_phases
+from bridge_distill.student.contract import ASSISTANT, Phase, curriculum_phases, orders
 from bridge_distill.student.schedule import shares
 from bridge_distill.validation import read_section
 
@@ -41,6 +41,7 @@ def identity(settings: Student) -> dict[str, Any]:
 
 def _read(item: CurriculumPhase, place: str) -> Phase[Any]:
     kind = curriculum_phases.get(item.phase, place)
+    orders.get(item.order, f"{place}.order")
     known = [*(CurriculumPhase.model_fields.keys() - {"options"}), *kind.options.model_fields]
     for option in item.options:
         if option not in kind.options.model_fields:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from bridge_distill import artifacts, prompts
-from bridge_distill.answers import MARK
 from bridge_distill.config import Compute, Student
 from bridge_distill.engine.stage import write_json
 from bridge_distill.errors import UserError
 from bridge_distill.models.load import Model, cut, load, text_ids
 from bridge_distill.models.runtime import set_seed
-from bridge_distill.models.train import Example, Trained, Training
+from bridge_distill.models.train import Example, Training
+from bridge_distill.models.train.examples import Row, encode
 from bridge_distill.records import Question, Rationale
-from bridge_distill.student.contract import ASSISTANT, RATIONALES, Lesson, Materials, Phase
+from bridge_distill.student.contract import ASSISTANT, RATIONALES, Lesson, Materials, Phase, orders
 from bridge_distill.student.curriculum import phases_of
 from bridge_distill.student.instructions import read_instructions
 from bridge_distill.student.schedule import steps_of
@@ -46,9 +47,9 @@ def teach_student(
     materials = Materials(questions, rationales, instructions, lambda text: len(text_ids(model.tokenizer, text)), seed)
     examples = [phase.examples(materials) for phase in phases]
     for index in range(len(figures), len(phases)):
-        spent = [each["tokens"] for each in figures]
-        steps = steps_of(settings, phases, examples, index, _mean_tokens(settings, model, examples[index]), spent)
-        taught = _teach(settings, phases, index, model, examples[index], steps, assistant, scratch, compute, seed)
+        lesson = _lesson(settings, phases, examples, index, figures, model, assistant, scratch, compute, seed)
+        with _said(phases[index]):
+            taught = phases[index].teach(model, lesson)
         figures.append({"name": settings.curriculum[index].phase, **taught.figures()})
         _keep_phase(model, scratch / f"phase-{index}", figures)
     model.save(folder / artifacts.MODEL)
@@ -93,42 +94,57 @@ def _start(
     if done:
         return load(str(scratch / f"phase-{done - 1}" / artifacts.MODEL), compute, "student")
     texts = [prompts.local(question) for question in questions] + [row.text for row in rationales]
-    texts += [f"{MARK} {question.answer}" for question in questions if question.answer is not None]
+    texts += [prompts.answer_line(question.answer) for question in questions if question.answer is not None]
     return cut(load(settings.base, compute, "student.base"), settings.shrink, texts, "student.shrink")
 
 
-def _mean_tokens(settings: Student, model: Model, examples: Sequence[Example]) -> float:
-    """Mean tokens of the examples that are short enough to be learnt."""
-    found = [
-        len(model.prompt_ids(each.prompt)) + len(text_ids(model.tokenizer, each.completion)) + 1 for each in examples
-    ]
-    fitting = [tokens for tokens in found if tokens <= settings.max_tokens]
-    return sum(fitting) / max(len(fitting), 1) or 1.0
-
-
-def _teach(
+def _lesson(
     settings: Student,
     phases: Sequence[Phase[Any]],
+    examples: Sequence[list[Example]],
     index: int,
+    before: Sequence[dict[str, Any]],
     model: Model,
-    examples: list[Example],
-    steps: int,
     assistant: Path | None,
     scratch: Path,
     compute: Compute,
     seed: int,
-) -> Trained:
-    item, phase = settings.curriculum[index], phases[index]
-    learning_rate = item.learning_rate or settings.learning_rate
-    training = Training(steps, settings.batch, learning_rate, settings.max_tokens, settings.save_steps, seed + index)
-    place = scratch / f"lesson-{index}"
+) -> Lesson:
+    """Phase ``index`` as it is about to be taught, ``before`` are the figures of those before it."""
+    item, phase, place = settings.curriculum[index], phases[index], scratch / f"lesson-{index}"
     place.mkdir(parents=True, exist_ok=True)
+    with _said(phase):
+        rows = encode(model, examples[index], settings.max_tokens)
+    mean = sum(len(row.ids) for row in rows) / len(rows)
+    training = Training(
+        steps_of(settings, phases, examples, index, mean, [each["tokens"] for each in before]),
+        settings.batch,
+        item.learning_rate or settings.learning_rate,
+        settings.max_tokens,
+        settings.save_steps,
+        seed + index,
+    )
     whom = assistant / artifacts.MODEL if assistant is not None and ASSISTANT in phase.needs else None
-    lesson = Lesson(examples, None, training, place, f"teaching the student: {item.phase}", whom, compute)
+    order = _order(item.order, model, rows, compute, place / "order.json")
+    return Lesson(examples[index], order, training, place, f"teaching the student: {item.phase}", whom, compute)
+
+
+def _order(name: str, model: Model, rows: Sequence[Row], compute: Compute, kept: Path) -> list[int] | None:
+    """Numbers of the examples; taken once, as a resumed phase has another model."""
+    if not kept.exists():
+        places = orders.get(name, "student.curriculum")(model, rows, compute)
+        write_json(kept, None if places is None else [rows[at].number for at in places])
+    found: list[int] | None = json.loads(kept.read_text())
+    return found
+
+
+@contextmanager
+def _said(phase: Phase[Any]) -> Iterator[None]:
+    """Examples that are all too long as the user's error."""
     try:
-        return phase.teach(model, lesson)
+        yield
     except ValueError as error:
-        raise UserError("student.max_tokens", str(error), "raise it") from error
+        raise UserError("student.max_tokens", f"{phase.place}: {error}", "raise it") from error
 
 
 def _keep_phase(model: Model, folder: Path, figures: list[dict[str, Any]]) -> None:
