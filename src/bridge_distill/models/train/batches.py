@@ -66,7 +66,7 @@ class Collator:
     objective: Objective
 
     def __call__(self, items: Sequence[Item]) -> dict[str, Any]:
-        """``input_ids`` (b, t) of ``examples`` (b,); of n tokens that are learnt ``targets``, ``weights``, ``places`` (n,).
+        """``input_ids`` (b, t) of ``examples`` (b,); of ``n`` learnt tokens ``targets``, ``weights``, ``places`` (n,).
 
         A place is that of the token before it in the flattened ids, whose logits predict it.
         """

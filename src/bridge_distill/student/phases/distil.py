@@ -6,19 +6,21 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bridge_distill import prompts
 from bridge_distill.config import Positive, Rate, Share
 from bridge_distill.models.distillation.losses import Mix
 from bridge_distill.models.distillation.stored import stored
+from bridge_distill.models.distillation.trained import Distilled
 from bridge_distill.models.load import Model, load
-from bridge_distill.models.train import Example, Trained, fine_tune
-from bridge_distill.section import Section
+from bridge_distill.models.train import Example, fine_tune
 from bridge_distill.student.contract import ASSISTANT, RATIONALES, Lesson, Materials, Phase, curriculum_phases
+from bridge_distill.student.phases.rationales import Rationales, RationalesOptions
 
 
-class Options(Section):
-    """``weight`` is the share of the divergence in the loss, the rest is cross-entropy; ``beta`` 0 is forward
-    Kullback-Leibler, 1 reverse. Of each token the assistant's ``top_k`` likeliest are kept (docs/distillation.md).
+class DistilOptions(RationalesOptions):
+    """``weight`` is the share of the divergence in the loss, the rest is cross-entropy (docs/distillation.md).
+
+    ``beta`` 0 is forward Kullback-Leibler, 1 reverse. Both distributions are softened by ``temperature``; of the
+    assistant's, the ``top_k`` likeliest tokens are kept.
     """
 
     weight: Share = 0.5
@@ -28,38 +30,32 @@ class Options(Section):
 
 
 @curriculum_phases.register("distil")
-class Distil(Phase[Options]):
+class Distil(Phase[DistilOptions]):
     """Off-policy distillation: the assistant reads each text once."""
 
-    options = Options
+    options = DistilOptions
     needs = frozenset({RATIONALES, ASSISTANT})
 
     def examples(self, materials: Materials) -> list[Example]:
-        """Every kept rationale after the prompt of its question."""
-        asked = {question.id: prompts.local(question) for question in materials.questions}
-        return [Example(asked[row.question_id], row.text) for row in materials.rationales]
+        """Those of the phase ``rationales``."""
+        return Rationales(self.settings, self.place).examples(materials)
 
-    def teach(self, model: Model, lesson: Lesson) -> Trained:
+    def teach(self, model: Model, lesson: Lesson) -> Distilled:
         """Have the assistant read the texts, then learn from both."""
-        mix = Mix(self.settings.weight, self.settings.beta, self.settings.temperature)
+        settings, training = self.settings, lesson.training
         objective = stored(
             model,
             load(str(lesson.assistant), lesson.compute, self.place),
             lesson.examples,
-            lesson.training.max_tokens,
-            self.settings.top_k,
-            mix,
+            training.max_tokens,
+            settings.top_k,
+            Mix(settings.weight, settings.beta, settings.temperature),
             lesson.scratch / "grades",
             lesson.compute.batch_tokens,
             "the assistant reads what the student learns",
         )
         checkpoints = lesson.scratch / "checkpoints"
-        return fine_tune(
-            model,
-            lesson.examples,
-            lesson.training,
-            checkpoints,
-            lesson.label,
-            order=lesson.order,
-            objective=objective,
+        trained = fine_tune(
+            model, lesson.examples, training, checkpoints, lesson.label, order=lesson.order, objective=objective
         )
+        return Distilled(**vars(trained), assistant_tokens=objective.grades.read)

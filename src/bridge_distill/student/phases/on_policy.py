@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
 
-from bridge_distill import prompts
 from bridge_distill.config import Positive, Rate, Share
 from bridge_distill.models.distillation.live import live
 from bridge_distill.models.distillation.losses import Mix
+from bridge_distill.models.distillation.trained import Distilled
 from bridge_distill.models.generator import Decoding
 from bridge_distill.models.load import Model
-from bridge_distill.models.train import Example, Trained, fine_tune
-from bridge_distill.section import Section
+from bridge_distill.models.train import Example, fine_tune
 from bridge_distill.student.contract import ASSISTANT, RATIONALES, Lesson, Materials, Phase, curriculum_phases
+from bridge_distill.student.phases.rationales import Rationales, RationalesOptions
 
 
-class Options(Section):
-    """``own`` is the share of steps whose texts the student writes, the others read kept rationales; ``beta`` 0 is
-    forward Kullback-Leibler, 1 reverse, 0.5 Jensen-Shannon (docs/distillation.md).
+class OnPolicyOptions(RationalesOptions):
+    """``own`` is the share of steps whose texts the student writes; the others are of kept rationales.
 
-    ``temperature`` softens both distributions, ``write_temperature`` is that of the student's draws.
+    ``weight`` is the share of the divergence in the loss; ``beta`` 0 is forward Kullback-Leibler, 1 reverse, 0.5
+    Jensen-Shannon. ``temperature`` softens both distributions, ``write_temperature`` is that of the student's draws
+    (docs/distillation.md).
     """
 
     own: Annotated[float, Field(ge=0, le=1)] = 0.5
@@ -34,20 +34,19 @@ class Options(Section):
 
 
 @curriculum_phases.register("on_policy")
-class OnPolicy(Phase[Options]):
+class OnPolicy(Phase[OnPolicyOptions]):
     """Generalised knowledge distillation (arXiv 2306.13649)."""
 
-    options = Options
+    options = OnPolicyOptions
     needs = frozenset({RATIONALES, ASSISTANT})
 
     def examples(self, materials: Materials) -> list[Example]:
-        """Every kept rationale after the prompt of its question; the student's own steps use the prompt alone."""
-        asked = {question.id: prompts.local(question) for question in materials.questions}
-        return [Example(asked[row.question_id], row.text) for row in materials.rationales]
+        """Those of the phase ``rationales``; the student's own steps use their prompts alone."""
+        return Rationales(self.settings, self.place).examples(materials)
 
-    def teach(self, model: Model, lesson: Lesson) -> Trained:
-        """Tune the model on its own and on kept texts; the tokens are those that were really trained on."""
-        assert lesson.assistant is not None
+    def teach(self, model: Model, lesson: Lesson) -> Distilled:
+        """Tune the model on its own and on kept texts; ``tokens`` are those that it was really trained on."""
+        assert lesson.assistant is not None, "the pipeline gives a phase what it needs"
         settings = self.settings
         objective = live(
             model,
@@ -62,12 +61,8 @@ class OnPolicy(Phase[Options]):
         )
         checkpoints = lesson.scratch / "checkpoints"
         trained = fine_tune(
-            model,
-            lesson.examples,
-            lesson.training,
-            checkpoints,
-            lesson.label,
-            order=lesson.order,
-            objective=objective,
+            model, lesson.examples, lesson.training, checkpoints, lesson.label, order=lesson.order, objective=objective
         )
-        return replace(trained, tokens=objective.figures()["tokens"])
+        found = objective.figures()
+        counted = {**vars(trained), "tokens": found["tokens"]}
+        return Distilled(**counted, assistant_tokens=found["read"], written_tokens=found["written"])
