@@ -10,8 +10,9 @@ from typing import Any
 from bridge_distill import artifacts, prompts
 from bridge_distill.config import Compute, Student
 from bridge_distill.errors import UserError
-from bridge_distill.models.load import Model, cut, load
+from bridge_distill.models.load import Model, load
 from bridge_distill.models.runtime import set_seed
+from bridge_distill.models.shrink import cut
 from bridge_distill.models.train import Example, Training, fine_tune
 from bridge_distill.student.contract import Materials, curriculum_phases
 from bridge_distill.student.instructions import read_instructions
