@@ -23,7 +23,7 @@ def save(family: str, folder: Path, **changes: Any) -> Path:
 
     classes = {"llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3", "gemma2": "Gemma2", "gemma3": "Gemma3"}
     text = "Text" if family == "gemma3" else ""
-    tokenizer = pieces() if family.startswith("gemma") else byte_level(family.startswith("qwen"))
+    tokenizer = gemma() if family.startswith("gemma") else byte_level(family.startswith("qwen"))
     own: dict[str, Any] = {"llama": {"attention_bias": True, "mlp_bias": True}}.get(family, {})
     if family != "llama":
         own = {"sliding_window": 64}
@@ -76,22 +76,36 @@ def byte_level(qwen: bool) -> Any:
     )
 
 
-def pieces() -> Any:
-    """As Gemma's: spaces are a sign of their own, and what the vocabulary has not is written in bytes."""
-    from tokenizers import Tokenizer, models, normalizers, trainers
+def gemma() -> Any:
+    """Spaces are a sign of their own, and what the vocabulary has not is written in bytes."""
     from transformers import GemmaTokenizer
 
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.normalizer = normalizers.Replace(" ", "▁")
-    sorts = ["<pad>", "<eos>", "<bos>", "<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "<unused0>"]
-    words = [word for text in TEXTS for word in text.replace(" ", "\0 ").split("\0")]
-    tokenizer.train_from_iterator(
-        [*words, "▁", "é", "中"], trainers.BpeTrainer(vocab_size=700, special_tokens=sorts, show_progress=False)
-    )
-    vocabulary, merges = vocabulary_of(tokenizer)
+    vocabulary, merges = pieces(["<pad>", "<eos>", "<bos>", "<unk>"], ["<unused0>"])
     made = GemmaTokenizer(vocab=vocabulary, merges=merges, mask_token=None)
     made.add_tokens(["<unused0>"], special_tokens=True)
     return made
+
+
+def llama_2() -> Any:
+    """As Gemma's, with a space before each text."""
+    from transformers import LlamaTokenizer
+
+    vocabulary, merges = pieces(["<unk>", "<s>", "</s>"], [])
+    return LlamaTokenizer(vocab=vocabulary, merges=merges)
+
+
+def pieces(first: list[str], last: list[str]) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """Tokens and merges of words with a sign for the space before them; bytes come after the ``first`` tokens."""
+    from tokenizers import Tokenizer, models, normalizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    special = [*first, *(f"<0x{byte:02X}>" for byte in range(256)), *last]
+    words = [word for text in TEXTS for word in text.replace(" ", "\0 ").split("\0")]
+    tokenizer.train_from_iterator(
+        [*words, "▁", "é", "中"], trainers.BpeTrainer(vocab_size=700, special_tokens=special, show_progress=False)
+    )
+    return vocabulary_of(tokenizer)
 
 
 def vocabulary_of(tokenizer: Any) -> tuple[dict[str, int], list[tuple[str, str]]]:

@@ -14,7 +14,7 @@ from bridge_distill.engine.stage import write_json
 from bridge_distill.errors import UserError
 from bridge_distill.models.load import Model, load, text_ids
 from bridge_distill.models.runtime import set_seed
-from bridge_distill.models.shrink import cut
+from bridge_distill.models.shrink import cut, weigh
 from bridge_distill.models.train import Example, Training
 from bridge_distill.models.train.examples import Row, encode
 from bridge_distill.records import Question, Rationale
@@ -57,6 +57,7 @@ def teach_student(
     return {
         "parameters": model.parameters,
         "megabytes": artifacts.megabytes(folder / artifacts.MODEL),
+        "shrunk": {"base": weigh(load(settings.base, compute, "student.base")), "student": weigh(model)},
         **{name: sum(each[name] for each in figures) for name in ("examples", "too_long", "steps", "tokens")},
         "phases": figures,
         "instructions_refused": refused,

@@ -31,9 +31,8 @@ def trim_vocabulary(model: Model, texts: Iterable[str], common: int, place: str)
         for name in _TOKEN_IDS:
             if getattr(config, name, None) is not None:
                 setattr(config, name, _renumbered(getattr(config, name), new_id))
-    embedding = model.network.get_input_embeddings()
-    if embedding.padding_idx is not None:
-        embedding.padding_idx = model.network.config.pad_token_id
+    # The row of the old number is another token's now, which would never be learnt.
+    model.network.get_input_embeddings().padding_idx = model.network.config.pad_token_id
 
 
 def tie(network: Any) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from bridge_distill.models.load import Model, text_ids
+from bridge_distill.models.load import Model
 from bridge_distill.models.shrink.family import layers_of
 
 MAX_TOKENS = 256
@@ -31,9 +31,12 @@ class Importance:
 
 
 def calibration_rows(model: Model, texts: Sequence[str], most: int) -> list[list[int]]:
-    """The tokens of at most ``most`` of the texts, the same ones for any seed of a run, ``MAX_TOKENS`` of each."""
+    """The tokens of at most ``most`` of the texts, the same ones for any seed of a run, ``MAX_TOKENS`` of each.
+
+    With what the tokenizer puts before a text, without which some families read nothing as they should.
+    """
     chosen = random.Random(0).sample(texts, min(most, len(texts)))
-    rows = [text_ids(model.tokenizer, text)[:MAX_TOKENS] for text in chosen]
+    rows = [list(model.tokenizer(text)["input_ids"])[:MAX_TOKENS] for text in chosen]
     return [row for row in rows if len(row) > 1]
 
 
