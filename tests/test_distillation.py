@@ -20,7 +20,8 @@ from bridge_distill.models.distillation.grading import Grades, grade, heard
 from bridge_distill.models.distillation.losses import Marked, Mix, mixed
 from bridge_distill.models.distillation.pairs import Readers, spans
 from bridge_distill.models.distillation.tokens import shared, surfaces
-from bridge_distill.models.load import Model, cut, load, text_ids
+from bridge_distill.models.load import Model, load, text_ids
+from bridge_distill.models.shrink import cut
 
 QUESTIONS = practice.make("legal", 40, 3, 0.0)
 TEXTS = [(prompts.local(q), practice.explain(q, phrasing=0, error=False)) for q in QUESTIONS]

@@ -17,7 +17,8 @@ from bridge_distill.models.distillation.live import live
 from bridge_distill.models.distillation.losses import Mix
 from bridge_distill.models.distillation.stored import stored
 from bridge_distill.models.generator import Decoding
-from bridge_distill.models.load import Model, cut, load
+from bridge_distill.models.load import Model, load
+from bridge_distill.models.shrink import cut
 from bridge_distill.models.train import Example, Trained, Training, fine_tune
 from bridge_distill.records import ASSISTANT, Question, Rationale
 from bridge_distill.student import teach_student
