@@ -47,11 +47,13 @@ def surfaces(tokenizer: Any, rows: int) -> list[bytes | None]:
 
     by_bytes = "ByteLevel" in tokenizer.backend_tokenizer.to_str()
     byte_of = {sign: byte for byte, sign in bytes_to_unicode().items()} if by_bytes else None
-    added = set(tokenizer.added_tokens_decoder)
+    added = tokenizer.added_tokens_decoder
     found: list[bytes | None] = [None] * rows
     for token, index in tokenizer.get_vocab().items():
         if index < rows and index not in added:
             found[index] = _surface(token, byte_of)
+        elif index < rows and not added[index].special:
+            found[index] = token.encode()
     return found
 
 
