@@ -76,7 +76,7 @@ class Readers:
 
 
 def sound(said: Sequence[bytes]) -> list[bytes]:
-    """What tokens say, with U+FFFD where that is no text, as decoding has it; the last token of such a place says it."""
+    """What tokens say, with U+FFFD where that is no text, as decoding has it; the last token of such a place has it."""
     whole, start = [bytes([byte]) for byte in b"".join(said)], 0
     while start < len(whole):
         try:
