@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridge_distill.config import Compute
+from bridge_distill.engine.together import processes
 from bridge_distill.models.decode import decode
 from bridge_distill.models.distillation.events import merging
 from bridge_distill.models.distillation.grading import heard
@@ -101,7 +102,6 @@ class Live(Objective):
     def _batch(self, pairs: Sequence[Pair], device: Any) -> dict[str, Any]:
         """What the training reads: padded texts, and flat the tokens that are learnt with the spans that they make."""
         import torch
-        from accelerate import PartialState
 
         made = padded([pair.student.ids for pair in pairs], self.readers.student.pad_token_id, device)
         width, sizes = made["input_ids"].shape[1], [len(pair.student.completion) for pair in pairs]
@@ -113,8 +113,7 @@ class Live(Objective):
             "targets": torch.tensor(targets, device=device),
             "weights": torch.ones(len(targets), device=device),
             "places": torch.from_numpy(places).to(device),
-            # Processes share a step: each one's mean counts the same.
-            "scale": torch.tensor(float(len(targets) * PartialState().num_processes), device=device),
+            "scale": _in_all_processes(torch.tensor(float(len(targets)), device=device)),
             "columns": self._marked(pairs, device),
         }
 
@@ -129,9 +128,7 @@ class Live(Objective):
         return {"logs": logs, **{name: torch.from_numpy(values).to(device) for name, values in flat.items()}}
 
     def _note(self, step: int, pairs: Sequence[Pair], own: bool) -> None:
-        from accelerate import PartialState
-
-        process = PartialState().process_index
+        process = _process()
         line = {
             "process": process,
             "step": step,
@@ -141,6 +138,22 @@ class Live(Objective):
         }
         with self.diary.with_name(f"{self.diary.name}-{process}").open("a") as stream:
             stream.write(json.dumps(line) + "\n")
+
+
+def _process() -> int:
+    """Which of the processes that share the training this is."""
+    import torch
+
+    return torch.distributed.get_rank() if processes() > 1 else 0
+
+
+def _in_all_processes(count: Any) -> Any:
+    """The sum of a count over the processes that share a step: its loss is the mean over the tokens of all."""
+    import torch
+
+    if processes() > 1:
+        torch.distributed.all_reduce(count)
+    return count
 
 
 def live(

@@ -43,15 +43,18 @@ def shared(student: Model, assistant: Model) -> Shared:
 
 def surfaces(tokenizer: Any, rows: int) -> list[bytes | None]:
     """What each of ``rows`` tokens adds to a text, in UTF-8; None where it is special or not used."""
-    from transformers.convert_slow_tokenizer import bytes_to_unicode
+    from transformers import convert_slow_tokenizer
 
+    untyped: Any = convert_slow_tokenizer
     by_bytes = "ByteLevel" in tokenizer.backend_tokenizer.to_str()
-    byte_of = {sign: byte for byte, sign in bytes_to_unicode().items()} if by_bytes else None
-    added = set(tokenizer.added_tokens_decoder)
+    byte_of = {sign: byte for byte, sign in untyped.bytes_to_unicode().items()} if by_bytes else None
+    added = tokenizer.added_tokens_decoder
     found: list[bytes | None] = [None] * rows
     for token, index in tokenizer.get_vocab().items():
         if index < rows and index not in added:
             found[index] = _surface(token, byte_of)
+        elif index < rows and not added[index].special:
+            found[index] = token.encode()
     return found
 
 
