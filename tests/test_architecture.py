@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parent.parent / "src/bridge_distill"
-STAGES = {"data", "selection", "teacher", "assistant", "student", "evaluation", "report", "study", "export"}
+STAGES = {"data", "selection", "teacher", "assistant", "student", "evaluation", "report", "export"}
 LAYERS = {"models", "guidance", "engine"}
 FLOW = {
     "__init__",
@@ -19,6 +19,7 @@ FLOW = {
     "cli_options",
     "cli_select",
     "cli_store",
+    "cli_study",
     "evaluating",
     "place",
     "rounds",
@@ -29,6 +30,7 @@ FLOW = {
     "kinds",
     "new_questions",
     "status",
+    "study",
     "table",
 }
 MODULES = sorted(SOURCE.rglob("*.py"))

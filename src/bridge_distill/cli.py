@@ -17,6 +17,7 @@ from bridge_distill import __version__
 from bridge_distill.cli_curate import curate_command
 from bridge_distill.cli_select import select
 from bridge_distill.cli_store import ledger_app, replies_app
+from bridge_distill.cli_study import compare_command, study_app
 from bridge_distill.errors import UserError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -24,6 +25,8 @@ teacher_app = typer.Typer(no_args_is_help=True, help="Work with teachers.")
 app.add_typer(teacher_app, name="teacher")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(replies_app, name="replies")
+app.add_typer(study_app, name="study")
+app.command("compare")(compare_command)
 app.command("select")(select)
 app.command("curate")(curate_command)
 

@@ -14,6 +14,7 @@ from bridge_distill.config.models import Adapter, Assistant, Compute, Evaluate, 
 from bridge_distill.config.pool import Data, Score, Select
 from bridge_distill.config.questions import Questions, Writer
 from bridge_distill.config.run import Run
+from bridge_distill.config.study import Study
 from bridge_distill.config.teacher import Price, Teacher
 from bridge_distill.config.types import Levels, Positive, Rate, RunName, Share, VariableName
 
@@ -41,6 +42,7 @@ __all__ = [
     "Share",
     "Shrink",
     "Student",
+    "Study",
     "StudyBudget",
     "Teacher",
     "Tutor",

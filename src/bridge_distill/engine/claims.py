@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,8 @@ class Claimed(Exception):  # noqa: N818
 @contextmanager
 def claim(folder: Path, name: str, wait: bool = True) -> Iterator[None]:
     """Hold ``name`` below ``folder`` alone; waits for another holder, or raises ``Claimed`` without ``wait``."""
+    import fcntl
+
     claims = folder / CLAIMS
     claims.mkdir(parents=True, exist_ok=True)
     with (claims / name).open("w") as stream:

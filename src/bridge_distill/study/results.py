@@ -22,6 +22,7 @@ from bridge_distill.records import Question
 
 RESULTS = "results.jsonl"
 QUESTIONS = "questions.json"
+CLAIM = "results"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,8 @@ class Result:
 
     ``right`` holds 0 or 1 a test question for the student; ``others`` the same by name for what was tested beside it
     (``base``, ``assistant``, ``guide/NAME``). ``groups`` numbers the context that a question shares with others, None
-    where no two share one. ``majority`` and ``teacher_right`` (of the paid replies, against gold) are shares from 0 to 1,
-    None where they are not known.
+    where no two share one. ``majority`` and ``teacher_right`` (of the paid replies, against gold) are shares from 0
+    to 1, None where they are not known.
 
     What the student's making took, whoever of the study's cells did the work: optimizer ``steps`` and real ``tokens``
     of the student, its ``parameters``, ``seconds`` by stage, ``assistant_seconds`` of them before the student and after
@@ -90,11 +91,11 @@ def read_results(folder: Path) -> list[Result]:
 
 def add_result(folder: Path, result: Result, questions: Sequence[Question]) -> None:
     """Append a cell's line, unless it is there: after a crash the whole line stands in the file, or nothing of it."""
-    with claim(folder, "results"):
+    with claim(folder, CLAIM):
         _remember(folder / QUESTIONS, result.questions, [question.id for question in questions])
         done = read_results(folder)
         if result.cell not in [other.cell for other in done]:
-            _write_lines(folder / RESULTS, [*done, result])
+            write_results(folder, [*done, result])
 
 
 def read_questions(folder: Path) -> dict[str, list[str]]:
@@ -129,7 +130,9 @@ def _remember(path: Path, digest: str, ids: list[str]) -> None:
         write_json(path, {**known, digest: ids})
 
 
-def _write_lines(path: Path, rows: Sequence[Result]) -> None:
+def write_results(folder: Path, rows: Sequence[Result]) -> None:
+    """Write all lines anew, atomically and durably; the caller holds the claim ``CLAIM``."""
+    path = folder / RESULTS
     partial = path.with_name(path.name + ".partial")
     with partial.open("w", encoding="utf-8") as stream:
         stream.writelines(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows)
