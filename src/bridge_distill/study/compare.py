@@ -42,9 +42,7 @@ def compare(runs: Sequence[Path], arms: Sequence[str]) -> dict[str, Any]:
     found = difference(sides[0].verdicts, sides[1].verdicts)
     if found is None:
         raise UserError("compare", "the two answered no question in common", "run both on the same test questions")
-    asked = {verdict.question_id for verdict in sides[0].verdicts} & {
-        verdict.question_id for verdict in sides[1].verdicts
-    }
+    asked = set.intersection(*({verdict.question_id for verdict in side.verdicts} for side in sides))
     return {
         "models": [
             {"name": side.name, **scores([verdict for verdict in side.verdicts if verdict.question_id in asked])}
