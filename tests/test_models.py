@@ -179,7 +179,7 @@ def test_a_resumed_training_ends_with_the_same_bytes(
     tiny_base: Path, tmp_path: Path, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = train(tiny_base, tmp_path / "whole", None)
-    from bridge_distill.models import train as module
+    from bridge_distill.models.train import tune as module
 
     real = module.progress
 

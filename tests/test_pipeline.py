@@ -154,7 +154,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"select": {"method": "bridg"}}, "select.method: unknown selection method 'bridg'; did you mean 'bridge'"),
     ({"assistant": {"base": "nothing"}}, "assistant.base: unknown base 'nothing'"),
     ({"assistant": {"adapter": "lore"}}, "assistant.adapter: unknown adapter 'lore'; did you mean 'lora'"),
-    ({"student": {"curriculum": ["instrct"]}}, "student.curriculum: unknown curriculum phase 'instrct'"),
+    ({"student": {"curriculum": ["instrct"]}}, "student.curriculum.0: unknown curriculum phase 'instrct'"),
     ({"data": {"answer": "numbr", "train": "t.jsonl", "test": "t.jsonl"}}, "data.answer: unknown answer form 'numbr'"),
     ({"runs": "/proc/nowhere"}, "/proc/nowhere"),
 ]

@@ -108,7 +108,7 @@ BAD: list[tuple[Any, str]] = [
     ({**PLAIN, "studnt": {}}, "studnt: unknown key; did you mean 'student'"),
     ({**PLAIN, "student": {"epoch": 2}}, r"student\.epoch: unknown key; did you mean 'epochs'"),
     ({**PLAIN, "student": {"shrink": {"layer": 2}}}, r"student\.shrink\.layer: unknown key; did you mean 'layers'"),
-    ({**PLAIN, "student": {"epochs": 2, "steps": 9}}, "student: takes epochs or steps, not both"),
+    ({**PLAIN, "student": {"epochs": 2, "steps": 9}}, "student: takes one of epochs, steps and tokens"),
     ({**PLAIN, "student": {"curriculum": []}}, r"student\.curriculum: .*at least 1"),
     ({**PLAIN, "budget": {}}, "budget: needs at least one cap"),
     ({**PLAIN, "budget": {"queries": 0}}, r"budget\.queries: must be above 0 \(got 0\)"),
@@ -160,4 +160,7 @@ def test_a_missing_run_file_is_named(tmp_path: Path) -> None:
 
 def test_the_defaults_are_a_whole_run() -> None:
     run = Run.model_validate(PLAIN)
-    assert (run.select.method, run.student.curriculum) == ("bridge", ["instruct", "rationales"])
+    assert (run.select.method, [item.phase for item in run.student.curriculum]) == (
+        "bridge",
+        ["instruct", "rationales"],
+    )

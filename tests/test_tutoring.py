@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,9 +15,11 @@ from bridge_distill.answers import read_answer
 from bridge_distill.config import Compute, Shrink, Student
 from bridge_distill.engine.rows import write_rows
 from bridge_distill.errors import UserError
+from bridge_distill.models.generator import Asked, Decoding, open_generator
 from bridge_distill.records import EXPERT, Question, Rationale
 from bridge_distill.student import curriculum_phases, teach_student
-from bridge_distill.student.contract import Materials
+from bridge_distill.student.contract import Materials, Phase
+from bridge_distill.student.curriculum import phases_of
 from bridge_distill.student.instructions import read_instructions
 
 MATERIALS = Materials(
@@ -25,26 +29,33 @@ MATERIALS = Materials(
         for q in practice.make("legal", 6, 0, 0.0)
     ],
     instructions=[],
+    tokens=lambda text: len(text.split()),
+    seed=0,
 )
+
+
+def phase(settings: Any) -> Phase[Any]:
+    """One phase of a curriculum as a run file would name it."""
+    return phases_of(Student.model_validate({"curriculum": [settings]}))[0]
 
 
 @pytest.mark.parametrize("name", curriculum_phases.names())
 def test_every_phase_makes_examples_from_the_materials(name: str) -> None:
-    made = curriculum_phases.get(name, "student.curriculum").examples(MATERIALS)
+    made = phase(name).examples(MATERIALS)
     assert made
-    assert all(example.prompt.strip() and example.completion.strip() for example in made)
+    assert all(example.prompt != "" and example.completion.strip() for example in made)
 
 
 def test_the_warm_up_never_shows_a_gold_answer_beside_its_question() -> None:
     asked = {prompts.local(question) for question in MATERIALS.questions}
-    for example in curriculum_phases.get("instruct", "c").examples(MATERIALS):
+    for example in phase("instruct").examples(MATERIALS):
         assert example.prompt not in asked
         names_a_question = any(question.text in example.prompt for question in MATERIALS.questions)
         assert not (names_a_question and read_answer(example.completion, MATERIALS.questions[0]))
 
 
 def test_rationales_are_asked_as_the_models_are_tested() -> None:
-    made = curriculum_phases.get("rationales", "c").examples(MATERIALS)
+    made = phase("rationales").examples(MATERIALS)
     assert [example.prompt for example in made] == [prompts.local(question) for question in MATERIALS.questions]
 
 
@@ -73,17 +84,66 @@ def taught(tiny_base: Path, folder: Path, **settings: object) -> dict[str, list[
     write_rows(data / artifacts.TRAIN, Question, MATERIALS.questions)
     write_rows(teach / artifacts.RATIONALES, Rationale, MATERIALS.rationales)
     plan = {"base": str(tiny_base), "shrink": Shrink(layers=2), "steps": 20, "batch": 2, **settings}
-    return teach_student(Student.model_validate(plan), data, [teach], folder / "out", folder / "s", Compute(), 0)
+    student = Student.model_validate(plan)
+    return teach_student(student, data, [teach], None, folder / "out", folder / "s", Compute(), 0)
 
 
 def test_warm_up_takes_its_share_of_the_steps(tiny_base: Path, tmp_path: Path) -> None:
-    steps = {phase["name"]: phase["steps"] for phase in taught(tiny_base, tmp_path, warm_up=0.25)["phases"]}
+    steps = {each["name"]: each["steps"] for each in taught(tiny_base, tmp_path, warm_up=0.25)["phases"]}
     assert steps == {"instruct": 5, "rationales": 15}
 
 
 def test_a_curriculum_without_warm_up_spends_every_step_on_rationales(tiny_base: Path, tmp_path: Path) -> None:
     figures = taught(tiny_base, tmp_path, curriculum=["rationales"])
-    assert [(phase["name"], phase["steps"]) for phase in figures["phases"]] == [("rationales", 20)]
+    assert [(each["name"], each["steps"]) for each in figures["phases"]] == [("rationales", 20)]
+
+
+def test_every_phase_says_what_it_read(tiny_base: Path, tmp_path: Path) -> None:
+    curriculum = ["heal", {"phase": "labels", "order": "short_first"}, {"phase": "multi_task", "order": "easy_first"}]
+    figures = taught(tiny_base, tmp_path, curriculum=curriculum)
+    assert [each["steps"] for each in figures["phases"]] == [4, 8, 8]
+    for each in figures["phases"]:
+        assert each["tokens"] > each["steps"]
+        assert each["losses"][-1][0] == each["steps"]
+    assert figures["tokens"] == sum(each["tokens"] for each in figures["phases"])
+
+
+@pytest.mark.parametrize("curriculum", [["labels"], ["heal", "rationales"], ["instruct", "multi_task", "label_after"]])
+def test_students_of_any_curriculum_read_the_same_number_of_tokens(
+    tiny_base: Path, tmp_path: Path, curriculum: list[str]
+) -> None:
+    figures = taught(tiny_base, tmp_path, curriculum=curriculum, steps=None, tokens=4000, learning_rate=1e-3)
+    assert figures["tokens"] == pytest.approx(4000, rel=0.1)
+
+
+def test_a_student_of_labels_alone_needs_neither_teacher_nor_tutor(tiny_base: Path, tmp_path: Path) -> None:
+    data, out = tmp_path / "data", tmp_path / "out"
+    data.mkdir()
+    write_rows(data / artifacts.TRAIN, Question, MATERIALS.questions)
+    settings = {"base": str(tiny_base), "shrink": Shrink(), "curriculum": ["labels"], "steps": 60, "batch": 2}
+    student = Student.model_validate(settings)
+    teach_student(student, data, [], None, out, tmp_path / "s", Compute(), 0)
+    generator = open_generator(str(out / artifacts.MODEL), Compute(), "student")
+    asked = [Asked(prompts.local(question)) for question in MATERIALS.questions]
+    written = [found[0].text for found in generator.write(asked, Decoding(20), 0)]
+    read = [read_answer(text, question) for text, question in zip(written, MATERIALS.questions, strict=True)]
+    assert [len(text.splitlines()) for text in written] == [1] * len(written)
+    assert None not in read
+
+
+@pytest.mark.parametrize("lost", [["phase-1"], ["phase-1", "lesson-1/checkpoints/checkpoint-10"]])
+def test_a_curriculum_that_stopped_anywhere_ends_with_the_same_bytes(
+    tiny_base: Path, tmp_path: Path, lost: list[str]
+) -> None:
+    curriculum = ["heal", {"phase": "rationales", "order": "easy_first"}]
+    settings = {"curriculum": curriculum, "warm_up": 0.5, "save_steps": 4}
+    whole = taught(tiny_base, tmp_path / "whole", **settings)
+    shutil.copytree(tmp_path / "whole/s", tmp_path / "again/s")
+    for name in lost:
+        shutil.rmtree(tmp_path / "again/s" / name)
+    assert taught(tiny_base, tmp_path / "again", **settings) == whole
+    bytes_of = [(tmp_path / name / "out/model/model.safetensors").read_bytes() for name in ("whole", "again")]
+    assert bytes_of[0] == bytes_of[1]
 
 
 def test_a_student_without_a_kept_rationale_says_so(tiny_base: Path, tmp_path: Path) -> None:
@@ -93,4 +153,4 @@ def test_a_student_without_a_kept_rationale_says_so(tiny_base: Path, tmp_path: P
     dropped = [replace(row, kept=False, reason="empty") for row in MATERIALS.rationales]
     write_rows(tmp_path / "teach" / artifacts.RATIONALES, Rationale, dropped)
     with pytest.raises(UserError, match="student: there is no kept rationale"):
-        teach_student(Student(), tmp_path / "data", [tmp_path / "teach"], tmp_path, tmp_path, Compute(), 0)
+        teach_student(Student(), tmp_path / "data", [tmp_path / "teach"], None, tmp_path, tmp_path, Compute(), 0)

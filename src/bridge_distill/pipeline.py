@@ -25,7 +25,6 @@ def stages(run: Run, scope: str, learner: Assistant | None) -> list[Stage]:
 
     ``learner`` is the assistant that rounds of buying tune, of an arm without one that of the run.
     """
-    seed, compute = run.seed, run.compute
     made = [
         Stage(
             "data",
@@ -42,17 +41,34 @@ def stages(run: Run, scope: str, learner: Assistant | None) -> list[Stage]:
         added = new_questions.stages(run, run.assistant, run.tutor)
         made += added
         learns_from += [stage.name for stage in added[-1:]]
-    made.append(
-        Stage(
-            "student",
-            {"student": run.student.identity(), "base": base_digest(run.student.base, "student.base"), "seed": seed},
-            ("data", *learns_from),
-            lambda at: student.teach_student(
-                run.student, at["data"], [at[name] for name in learns_from], at.folder, at.scratch, compute, seed
-            ),
-        )
-    )
+    made.append(_student(run, learns_from))
     return made + evaluating.evaluations(run)
+
+
+def _student(run: Run, learns_from: list[str]) -> Stage:
+    """The student, which depends on what its curriculum needs and on nothing else."""
+    needs = student.needs(run.student)
+    taught_by = learns_from if student.RATIONALES in needs else []
+    asked = ["assistant"] if student.ASSISTANT in needs else []
+    return Stage(
+        "student",
+        {
+            "student": student.identity(run.student),
+            "base": base_digest(run.student.base, "student.base"),
+            "seed": run.seed,
+        },
+        ("data", *taught_by, *asked),
+        lambda at: student.teach_student(
+            run.student,
+            at["data"],
+            [at[name] for name in taught_by],
+            at["assistant"] if asked else None,
+            at.folder,
+            at.scratch,
+            run.compute,
+            run.seed,
+        ),
+    )
 
 
 def _tutoring(run: Run, learner: Assistant, tutor: Tutor) -> Stage:
@@ -97,8 +113,7 @@ def check(run: Run, with_key: bool) -> None:
     if run.tutor is not None:
         assistant.check_filters(run.tutor, "tutor")
     evaluating.check(run)
-    for phase in run.student.curriculum:
-        student.curriculum_phases.get(phase, "student.curriculum")
+    student.check(run.student, with_assistant=run.assistant is not None)
 
 
 def execute(file: RunFile, rebuild: list[str], until: str | None, command: str) -> Path:

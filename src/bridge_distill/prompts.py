@@ -82,9 +82,25 @@ def new_question(domain: str | None, form: str | None) -> str:
     return f"Write a question.{about}{ends}"
 
 
+def explain(question: Question) -> str:
+    """The prompt for an explanation without an answer, where the two are separate tasks."""
+    return f"{body(question)}\nExplain the steps, without the answer's line."
+
+
+def answer_line(answer: str) -> str:
+    """The line that every reply's answer is read from, alone or after an explanation or before it."""
+    return f"{MARK} {answer}"
+
+
 def completion(explanation: str, answer: str) -> str:
     """The text that a local model learns to write: the explanation, then the answer's line."""
-    return f"{explanation.strip()}\n{MARK} {answer}"
+    return f"{explanation.strip()}\n{answer_line(answer)}"
+
+
+def answer_first(explanation: str, answer: str) -> str:
+    """The answer's line, then the explanation, in which no other line is taken for the answer's."""
+    lines = [line for line in explanation.strip().splitlines() if not has_mark(line)]
+    return "\n".join([answer_line(answer), *lines])
 
 
 def explanation(reply: str) -> str:

@@ -71,10 +71,12 @@ def apprentice(
     set_seed(seed)
     model = load(settings.base, compute, "assistant.base")
     cut(model, settings.shrink, _texts(questions.values(), plan, hinted), "assistant.shrink")
-    model.network = adapt(model, [one for phase in plan for one in phase.examples])
     epochs = settings.epochs if own is None else settings.improve.epochs
-    trained = _tune(model, plan, settings, epochs, scratch, seed)
-    model.network = merged(model.network)
+    trained = []
+    if epochs:
+        model.network = adapt(model, [one for phase in plan for one in phase.examples])
+        trained = _tune(model, plan, settings, epochs, scratch, seed)
+        model.network = merged(model.network)
     model.save(folder / artifacts.MODEL)
     notes = dict(sorted(Counter(row.note for row in paid if row.note).items()))
     figures = _figures(trained)
@@ -129,10 +131,10 @@ def _tune(
 
 
 def _figures(done: Sequence[tuple[str, Trained]]) -> dict[str, Any]:
-    """Those of the only phase, or the sums over several beside each one's own."""
+    """Those of the only phase, or the sums over several, or none, beside each one's own."""
     if len(done) == 1:
         return done[0][1].figures()
     found = [{"name": name, **trained.figures()} for name, trained in done]
     names = ("examples", "too_long", "steps", "tokens")
     sums = {name: sum(asdict(trained)[name] for _, trained in done) for name in names}
-    return {**sums, "trained_parameters": done[-1][1].trained_parameters, "phases": found}
+    return {**sums, "trained_parameters": done[-1][1].trained_parameters if done else 0, "phases": found}

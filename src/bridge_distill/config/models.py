@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from bridge_distill.config.explaining import Explaining
 from bridge_distill.config.guide import Guide
 from bridge_distill.config.improve import Improve
-from bridge_distill.config.types import Levels, Positive, Rate, RunName, Share
+from bridge_distill.config.types import Levels, Positive, Rate, RunName
 from bridge_distill.section import LATER, WHERE, Section
 
 
@@ -50,6 +50,7 @@ class Assistant(Section):
     separate tasks, or strategy first and tactics after; ``strategies: clusters`` gives flat rationales a
     strategy out of others of their kind (docs/traces.md). With ``validation``, a share of the paid questions,
     tuning stops where their explanations have become no likelier ``patience`` times, and the best weights stay.
+    With 0 ``epochs`` it is cut and not tuned.
     ``improve`` is no part of the identity: stages of its own come of it.
     """
 
@@ -59,7 +60,7 @@ class Assistant(Section):
     levels: Levels = Field(default="joint", json_schema_extra=LATER)
     level_weights: LevelWeights = Field(default=LevelWeights(), json_schema_extra=LATER)
     strategies: Literal["teacher", "clusters"] = Field(default="teacher", json_schema_extra=LATER)
-    epochs: Rate = 5
+    epochs: Annotated[float, Field(ge=0)] = 5
     batch: Positive = 2
     learning_rate: Rate = 1e-4
     max_tokens: Positive = 512
@@ -86,28 +87,6 @@ class Tutor(Explaining):
     def _no_vote(self) -> Tutor:
         if self.guide is not None and self.guide.vote is not None:
             raise ValueError("guide.vote picks one answer, but the tutor keeps explanations: set samples instead")
-        return self
-
-
-class Student(Section):
-    """The deliverable: a small model cut from a base and taught in phases."""
-
-    base: str = "smollm2-135m"
-    shrink: Shrink = Shrink(layers=6, vocabulary="task")
-    curriculum: Annotated[list[str], Field(min_length=1)] = ["instruct", "rationales"]
-    instructions: str | None = None
-    warm_up: Share = 0.2
-    epochs: Rate | None = None
-    steps: Positive | None = None
-    batch: Positive = 4
-    learning_rate: Rate = 1e-3
-    max_tokens: Positive = 512
-    save_steps: Positive = Field(default=50, json_schema_extra=WHERE)
-
-    @model_validator(mode="after")
-    def _one_length(self) -> Student:
-        if self.epochs is not None and self.steps is not None:
-            raise ValueError("takes epochs or steps, not both")
         return self
 
 

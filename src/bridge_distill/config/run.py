@@ -9,9 +9,10 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from bridge_distill.config.budget import Budget
-from bridge_distill.config.models import Assistant, Compute, Evaluate, Student, Tutor
+from bridge_distill.config.models import Assistant, Compute, Evaluate, Tutor
 from bridge_distill.config.pool import Data, Score, Select
 from bridge_distill.config.questions import Questions
+from bridge_distill.config.student import Student
 from bridge_distill.config.teacher import Teacher
 from bridge_distill.config.types import RunName
 from bridge_distill.section import WHERE, Section

@@ -3,102 +3,150 @@
 from __future__ import annotations
 
 import json
-import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from bridge_distill import artifacts, prompts
 from bridge_distill.config import Compute, Student
+from bridge_distill.engine.stage import write_json
 from bridge_distill.errors import UserError
-from bridge_distill.models.load import Model, cut, load
+from bridge_distill.models.load import Model, cut, load, text_ids
 from bridge_distill.models.runtime import set_seed
-from bridge_distill.models.train import Example, Training, fine_tune
-from bridge_distill.student.contract import Materials, curriculum_phases
+from bridge_distill.models.train import Example, Training
+from bridge_distill.models.train.examples import Row, encode
+from bridge_distill.records import Question, Rationale
+from bridge_distill.student.contract import ASSISTANT, RATIONALES, Lesson, Materials, Phase, orders
+from bridge_distill.student.curriculum import phases_of
 from bridge_distill.student.instructions import read_instructions
-
-_DEFAULT_EPOCHS = 3.0
+from bridge_distill.student.schedule import steps_of
 
 
 def teach_student(
-    settings: Student, data: Path, taught_by: list[Path], folder: Path, scratch: Path, compute: Compute, seed: int
+    settings: Student,
+    data: Path,
+    taught_by: Sequence[Path],
+    assistant: Path | None,
+    folder: Path,
+    scratch: Path,
+    compute: Compute,
+    seed: int,
 ) -> dict[str, Any]:
     """Write the student as plain safetensors; returns figures.
 
     ``taught_by`` are the folders whose kept rationales it learns from (the teacher's, the tutor's, those of new
-    questions, which they hold).
-    Each finished phase is saved, so that a killed run resumes in the phase it was in.
+    questions, which they hold), none where no phase needs any; ``assistant`` that of the assistant's stage, where a
+    phase needs it. Each finished phase is saved, so that a killed run resumes in the phase it was in.
     """
-    materials, refused = _materials(settings, data, taught_by)
-    plan = _plan(settings, materials)
-    done = [i for i in range(len(plan)) if (scratch / f"phase-{i}" / "figures.json").exists()]
-    model, figures = _start(settings, materials, scratch, done, compute, seed)
-    for index in range(len(done), len(plan)):
-        name, examples, steps = plan[index]
-        training = Training(
-            steps, settings.batch, settings.learning_rate, settings.max_tokens, settings.save_steps, seed + index
-        )
-        try:
-            trained = fine_tune(
-                model, examples, training, scratch / f"checkpoints-{index}", f"teaching the student: {name}"
-            )
-        except ValueError as error:
-            raise UserError("student.max_tokens", str(error), "raise it") from error
-        figures.append({"name": name, **trained.figures()})
+    phases = phases_of(settings)
+    questions, rationales = _read(phases, data, taught_by)
+    instructions, refused = read_instructions(Path(settings.instructions)) if settings.instructions else ([], [])
+    figures = _so_far(scratch, len(phases))
+    model = _start(settings, questions, rationales, scratch, len(figures), compute, seed)
+    materials = Materials(questions, rationales, instructions, lambda text: len(text_ids(model.tokenizer, text)), seed)
+    examples = [phase.examples(materials) for phase in phases]
+    for index in range(len(figures), len(phases)):
+        lesson = _lesson(settings, phases, examples, index, figures, model, assistant, scratch, compute, seed)
+        with _said(phases[index]):
+            taught = phases[index].teach(model, lesson)
+        figures.append({"name": settings.curriculum[index].phase, **taught.figures()})
         _keep_phase(model, scratch / f"phase-{index}", figures)
     model.save(folder / artifacts.MODEL)
     return {
         "parameters": model.parameters,
         "megabytes": artifacts.megabytes(folder / artifacts.MODEL),
-        "examples": sum(phase["examples"] for phase in figures),
-        "too_long": sum(phase["too_long"] for phase in figures),
-        "steps": sum(phase["steps"] for phase in figures),
-        "tokens": sum(phase["tokens"] for phase in figures),
+        **{name: sum(each[name] for each in figures) for name in ("examples", "too_long", "steps", "tokens")},
         "phases": figures,
         "instructions_refused": refused,
     }
 
 
-def _materials(settings: Student, data: Path, taught_by: list[Path]) -> tuple[Materials, list[str]]:
+def _read(
+    phases: Sequence[Phase[Any]], data: Path, taught_by: Sequence[Path]
+) -> tuple[list[Question], list[Rationale]]:
+    """The pool with new questions, and every kept rationale; raises ``UserError`` where one is needed and none is."""
     rationales = [row for folder in taught_by for row in artifacts.rationales(folder) if row.kept]
-    if not rationales:
+    if not rationales and any(RATIONALES in phase.needs for phase in phases):
         raise UserError("student", "there is no kept rationale to learn from", "see in the report why each was dropped")
-    instructions, refused = read_instructions(Path(settings.instructions)) if settings.instructions else ([], [])
     added = [question for folder in taught_by for question in artifacts.new_questions(folder)]
-    return Materials([*artifacts.train_questions(data), *added], rationales, instructions), refused
+    return [*artifacts.train_questions(data), *added], rationales
 
 
-def _plan(settings: Student, materials: Materials) -> list[tuple[str, list[Example], int]]:
-    """Each phase's name, examples and optimizer steps; warm-up phases share ``warm_up`` of all steps."""
-    members = [curriculum_phases.get(name, "student.curriculum") for name in settings.curriculum]
-    total = settings.steps or math.ceil(
-        (settings.epochs or _DEFAULT_EPOCHS) * len(materials.rationales) / settings.batch
-    )
-    warming = sum(member.warm_up for member in members)
-    warm_up = settings.warm_up if 0 < warming < len(members) else float(warming > 0)
-    shares = [warm_up / warming if member.warm_up else (1 - warm_up) / (len(members) - warming) for member in members]
-    return [
-        (name, member.examples(materials), max(1, round(share * total)))
-        for name, member, share in zip(settings.curriculum, members, shares, strict=True)
-    ]
+def _so_far(scratch: Path, phases: int) -> list[dict[str, Any]]:
+    """The figures of every phase that a run before has finished."""
+    done = [path for index in range(phases) if (path := scratch / f"phase-{index}" / "figures.json").exists()]
+    found: list[dict[str, Any]] = json.loads(done[-1].read_text()) if done else []
+    return found
 
 
 def _start(
-    settings: Student, materials: Materials, scratch: Path, done: list[int], compute: Compute, seed: int
-) -> tuple[Model, list[dict[str, Any]]]:
-    """The model after the last finished phase with all figures so far, or freshly cut."""
+    settings: Student,
+    questions: Sequence[Question],
+    rationales: Sequence[Rationale],
+    scratch: Path,
+    done: int,
+    compute: Compute,
+    seed: int,
+) -> Model:
+    """The model after the last of ``done`` phases, or freshly cut."""
     set_seed(seed)
     if done:
-        folder = scratch / f"phase-{done[-1]}"
-        return load(str(folder / artifacts.MODEL), compute, "student"), json.loads(
-            (folder / "figures.json").read_text()
-        )
-    model = load(settings.base, compute, "student.base")
-    texts = [prompts.local(question) for question in materials.questions] + [row.text for row in materials.rationales]
-    return cut(model, settings.shrink, texts, "student.shrink"), []
+        return load(str(scratch / f"phase-{done - 1}" / artifacts.MODEL), compute, "student")
+    texts = [prompts.local(question) for question in questions] + [row.text for row in rationales]
+    texts += [prompts.answer_line(question.answer) for question in questions if question.answer is not None]
+    return cut(load(settings.base, compute, "student.base"), settings.shrink, texts, "student.shrink")
+
+
+def _lesson(
+    settings: Student,
+    phases: Sequence[Phase[Any]],
+    examples: Sequence[list[Example]],
+    index: int,
+    before: Sequence[dict[str, Any]],
+    model: Model,
+    assistant: Path | None,
+    scratch: Path,
+    compute: Compute,
+    seed: int,
+) -> Lesson:
+    """Phase ``index`` as it is about to be taught, ``before`` are the figures of those before it."""
+    item, phase, place = settings.curriculum[index], phases[index], scratch / f"lesson-{index}"
+    place.mkdir(parents=True, exist_ok=True)
+    with _said(phase):
+        rows = encode(model, examples[index], settings.max_tokens)
+    mean = sum(len(row.ids) for row in rows) / len(rows)
+    training = Training(
+        steps_of(settings, phases, examples, index, mean, [each["tokens"] for each in before]),
+        settings.batch,
+        item.learning_rate or settings.learning_rate,
+        settings.max_tokens,
+        settings.save_steps,
+        seed + index,
+    )
+    whom = assistant / artifacts.MODEL if assistant is not None and ASSISTANT in phase.needs else None
+    order = _order(item.order, model, rows, compute, place / "order.json")
+    return Lesson(examples[index], order, training, place, f"teaching the student: {item.phase}", whom, compute)
+
+
+def _order(name: str, model: Model, rows: Sequence[Row], compute: Compute, kept: Path) -> list[int] | None:
+    """Numbers of the examples; taken once, as a resumed phase has another model."""
+    if not kept.exists():
+        places = orders.get(name, "student.curriculum")(model, rows, compute)
+        write_json(kept, None if places is None else [rows[at].number for at in places])
+    found: list[int] | None = json.loads(kept.read_text())
+    return found
+
+
+@contextmanager
+def _said(phase: Phase[Any]) -> Iterator[None]:
+    """Examples that are all too long as the user's error."""
+    try:
+        yield
+    except ValueError as error:
+        raise UserError("student.max_tokens", f"{phase.place}: {error}", "raise it") from error
 
 
 def _keep_phase(model: Model, folder: Path, figures: list[dict[str, Any]]) -> None:
     model.save(folder / artifacts.MODEL)
-    partial = folder / "figures.json.partial"
-    partial.write_text(json.dumps(figures))
-    partial.replace(folder / "figures.json")
+    write_json(folder / "figures.json", figures)

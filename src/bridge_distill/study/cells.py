@@ -111,7 +111,7 @@ def _run(study: Study, tree: dict[str, Any], folder: Path, whole: Run, set_: str
     changes, place = study.arms[arm], f"arms.{arm}"
     kept = any(key.split(".")[0] == "budget" for key in changes)
     # An arm's own budget takes the place of the base's: a cap there is not its cap.
-    fresh = {"budget": {}} if kept else {}
+    fresh: dict[str, Any] = {"budget": {}} if kept else {}
     merged = vary(tree, {**_data(study, set_), **fresh, **changes}, place, folder)
     queries = _queries(merged, place) if kept else budget
     cap = None if study.cap is None else StudyBudget(name=study.name, **study.cap.model_dump())

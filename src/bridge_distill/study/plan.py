@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +116,7 @@ def _axes(file: StudyFile) -> dict[str, list[Any]]:
 
 def _seconds(todo: _Todo, pools: _PoolsOfCells) -> dict[str, float] | None:
     """Seconds of the distinct stages to come, by what they are."""
-    found: Counter[str] = Counter()
+    found: defaultdict[str, float] = defaultdict(float)
     work: dict[tuple[str, str, str, int], dict[str, float] | None] = {}
     for key, (cell, name) in todo.first.items():
         if key in todo.done:
@@ -130,7 +130,7 @@ def _seconds(todo: _Todo, pools: _PoolsOfCells) -> dict[str, float] | None:
             return None
         found[name.split("/")[-1] if name.startswith("round-") else name] += made.get(name, 0.0)
     rate = gemm_rate()
-    return {name: round(each / rate, 1) for name, each in found.most_common() if each}
+    return {name: round(each / rate, 1) for name, each in found.items() if each}
 
 
 def _buying(todo: _Todo, pools: _PoolsOfCells) -> list[dict[str, Any]]:

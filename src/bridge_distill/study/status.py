@@ -14,7 +14,7 @@ from bridge_distill.teacher.database import Database
 
 
 def status_of(file: StudyFile) -> dict[str, Any]:
-    """Cells that are ``done`` (with the student's accuracy), ``failed`` (with the error) or ``waiting``; what was paid."""
+    """Cells that are ``done`` (with the student's accuracy), ``failed`` (and why) or ``waiting``; what was paid."""
     done, failed = finished(file), failures(file)
     rows = []
     for cell in file.cells:

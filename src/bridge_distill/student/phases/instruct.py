@@ -8,13 +8,15 @@ is shown beside its question.
 
 from __future__ import annotations
 
-from bridge_distill.answers import MARK
+from bridge_distill import prompts
 from bridge_distill.models.train import Example
 from bridge_distill.records import Question
-from bridge_distill.student.contract import Materials, curriculum_phases
+from bridge_distill.section import Section
+from bridge_distill.student.contract import Materials, Phase, curriculum_phases
 
 
-class Instruct:
+@curriculum_phases.register("instruct")
+class Instruct(Phase[Section]):
     """Warm-up on behaviour, not on the task."""
 
     warm_up = True
@@ -28,8 +30,6 @@ class Instruct:
 def _from_question(question: Question) -> list[Example]:
     made = [Example(f"Repeat the question: {question.text}", question.text)]
     if question.answer is not None:
-        made.append(Example(f"The answer is {question.answer}. Write the last line.", f"{MARK} {question.answer}"))
+        ask = f"The answer is {question.answer}. Write the last line."
+        made.append(Example(ask, prompts.answer_line(question.answer)))
     return made
-
-
-curriculum_phases.register("instruct")(Instruct())

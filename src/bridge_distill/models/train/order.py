@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle, islice
 
 import numpy as np
 
@@ -24,3 +25,15 @@ def in_order(lengths: Sequence[int], steps: int, batch: int, seed: int) -> list[
         cuts = [part[i : i + batch] for i in range(0, len(part), batch)]
         groups += [cuts[i] for i in draw.permutation(len(cuts))]
     return [i for group in groups for i in group]
+
+
+def as_given(order: Sequence[int], examples: Sequence[int], steps: int, batch: int) -> list[int]:
+    """Row numbers in the order of the ``examples`` that they come from, ``steps * batch`` of them.
+
+    An ``order`` that is too short is gone through again; examples that have no row (too long) are left out of it.
+    """
+    row_of = {example: row for row, example in enumerate(examples)}
+    known = [row_of[example] for example in order if example in row_of]
+    if not known:
+        raise ValueError(f"none of the {len(order)} examples to be learnt in order is short enough")
+    return list(islice(cycle(known), steps * batch))

@@ -1,0 +1,116 @@
+"""One training from examples to a tuned network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bridge_distill.engine.progress import progress
+from bridge_distill.models.load import Model
+from bridge_distill.models.train.checkpoints import last_complete
+from bridge_distill.models.train.examples import Example, encode
+from bridge_distill.models.train.objective import Likelihood, Objective
+from bridge_distill.models.train.order import as_given, in_order
+from bridge_distill.models.train.stopping import Losses, Validated, losses_of, stopped_at, validated
+from bridge_distill.models.train.trainer import Job, Training, run
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Examples that are not learnt: their loss is taken ten times in a whole training.
+
+    It ends early once that has not fallen below its lowest for ``patience`` times; the weights of the lowest stay.
+    """
+
+    examples: Sequence[Example]
+    patience: int
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training did; ``tokens`` are real ones, padding left out; ``losses`` are (step, weighted mean nats)."""
+
+    examples: int
+    too_long: int
+    steps: int
+    tokens: int
+    trained_parameters: int
+    losses: Losses
+    validation: Validated | None = None
+
+    def figures(self) -> dict[str, Any]:
+        """Plain values for a record."""
+        return {name: value for name, value in _plain(asdict(self)).items() if value is not None}
+
+
+def fine_tune(
+    model: Model,
+    examples: Sequence[Example],
+    training: Training,
+    checkpoints: Path,
+    label: str,
+    validation: Validation | None = None,
+    order: Sequence[int] | None = None,
+    objective: Objective | None = None,
+) -> Trained:
+    """Tune ``model.network`` in place on completions only; resumes from ``checkpoints``.
+
+    Examples over ``max_tokens`` are left out and counted, never cut: a cut completion would teach a
+    model not to stop. ``order`` names examples in the order in which they reach the optimizer, gone through again
+    where it is too short; without it they are drawn by the seed. Either way every step's batch is fixed before
+    training starts, so a resumed training ends with the same weights. ``objective`` is the loss, else the
+    likelihood. Raises ``ValueError`` if no example is short enough.
+    """
+    job = _job(model, examples, training, checkpoints, validation, order, objective)
+    trainable = sum(p.numel() for p in model.network.parameters() if p.requires_grad)
+    with progress(label, training.steps) as tick:
+        model.network, state = run(job, 1, tick)
+    return Trained(
+        len(job.rows),
+        len(examples) - len(job.rows),
+        state.global_step,
+        sum(len(job.rows[i].ids) for i in job.order[: state.global_step * training.batch]),
+        trainable,
+        losses_of(state.log_history, "loss"),
+        None if validation is None else validated(len(job.held_out), state.log_history),
+    )
+
+
+def _job(
+    model: Model,
+    examples: Sequence[Example],
+    training: Training,
+    checkpoints: Path,
+    validation: Validation | None,
+    order: Sequence[int] | None,
+    objective: Objective | None,
+) -> Job:
+    rows = encode(model, examples, training.max_tokens)
+    steps, batch, last = training.steps, training.batch, last_complete(checkpoints)
+    if order is None:
+        places = in_order([len(row.ids) for row in rows], steps, batch, training.seed)
+    else:
+        places = as_given(order, [row.number for row in rows], steps, batch)
+    ended = None if validation is None else stopped_at(last, validation.patience)
+    return Job(
+        network=model.network,
+        rows=rows,
+        order=places[: (ended or steps) * batch],
+        held_out=[] if validation is None else encode(model, validation.examples, training.max_tokens),
+        patience=0 if validation is None else validation.patience,
+        objective=objective or Likelihood(),
+        padding=model.tokenizer.pad_token_id,
+        training=training,
+        checkpoints=checkpoints,
+        last=last,
+        ended=ended,
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, as JSON has them."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

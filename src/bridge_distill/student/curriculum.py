@@ -1,0 +1,49 @@
+"""The run file's curriculum as phases: read, checked, and what it needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bridge_distill.config import CurriculumPhase, Student
+from bridge_distill.errors import UserError, nearest
+from bridge_distill.student.contract import ASSISTANT, Phase, curriculum_phases, orders
+from bridge_distill.student.schedule import shares
+from bridge_distill.validation import read_section
+
+
+def phases_of(settings: Student) -> list[Phase[Any]]:
+    """The curriculum's phases with their options read; raises ``UserError`` for an unknown name, key or bad value."""
+    return [_read(item, f"student.curriculum.{index}") for index, item in enumerate(settings.curriculum)]
+
+
+def needs(settings: Student) -> frozenset[str]:
+    """Which of ``RATIONALES`` and ``ASSISTANT`` some phase learns from."""
+    none: frozenset[str] = frozenset()
+    return none.union(*(phase.needs for phase in phases_of(settings)))
+
+
+def check(settings: Student, with_assistant: bool) -> None:
+    """Raise ``UserError`` for a curriculum that cannot be taught, whatever the data are."""
+    phases = phases_of(settings)
+    for item, phase in zip(settings.curriculum, phases, strict=True):
+        if ASSISTANT in phase.needs and not with_assistant:
+            cure = "set assistant and tutor, or leave the phase out"
+            raise UserError(phase.place, f"the phase {item.phase} learns from an assistant, and there is none", cure)
+    shares(settings, phases)
+
+
+def identity(settings: Student) -> dict[str, Any]:
+    """What decides a student, with every option of a phase that was left out at its default."""
+    read = zip(settings.curriculum, phases_of(settings), strict=True)
+    items = [{**item.identity(), "options": phase.settings.identity()} for item, phase in read]
+    return settings.identity() | {"curriculum": items}
+
+
+def _read(item: CurriculumPhase, place: str) -> Phase[Any]:
+    kind = curriculum_phases.get(item.phase, place)
+    orders.get(item.order, f"{place}.order")
+    known = [*(CurriculumPhase.model_fields.keys() - {"options"}), *kind.options.model_fields]
+    for option in item.options:
+        if option not in kind.options.model_fields:
+            raise UserError(f"{place}.{option}", f"is no option of the phase {item.phase}", nearest(option, known))
+    return kind(read_section(kind.options, item.options, place), place)

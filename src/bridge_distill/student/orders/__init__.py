@@ -1,0 +1,1 @@
+"""One order of examples per file."""
