@@ -19,6 +19,7 @@ from bridge_distill.study.cells import Cell
 
 STAGES = "stages"
 WEIGHTS = "*.safetensors"
+AGAIN = "again"
 _DIGITS = 16
 
 
@@ -47,14 +48,14 @@ class StageStore:
         for stage in cell.stages.values():
             place = self._place(stage, found)
             if not (place / RECORD).exists():
-                with claim(self.folder, place.parent.name, wait):
+                with claim(self.folder, self._slot(place).name, wait):
                     self._make(cell, stage, found, place)
             found[stage.name] = place
         return found
 
     def drop_weights(self, place: Path) -> None:
         """Delete the weights of a finished stage."""
-        with claim(self.folder, place.parent.name):
+        with claim(self.folder, self._slot(place).name):
             for path in place.rglob(WEIGHTS):
                 path.unlink()
 
@@ -63,13 +64,17 @@ class StageStore:
         print_ = fingerprint(stage.name, stage.settings, inputs)
         return self.folder / STAGES / f"{stage.name.replace('/', '-')}-{print_[:_DIGITS]}" / stage.name
 
+    def _slot(self, place: Path) -> Path:
+        """The folder of a fingerprint, below which the stage's own lies under its name."""
+        return self.folder / STAGES / place.relative_to(self.folder / STAGES).parts[0]
+
     def _make(self, cell: Cell, stage: Stage, made: Mapping[str, Path], place: Path) -> None:
         if (place / RECORD).exists():  # another process has made it since
             return
         for name in stage.inputs:
             self._restore(cell, name, made)
         say(f"{cell.label}: {stage.name}")
-        self._run(cell, stage, made, place.parent)
+        self._run(cell, stage, made, self._slot(place))
 
     def _run(self, cell: Cell, stage: Stage, made: Mapping[str, Path], below: Path) -> Path:
         return Runner(self.folder, [], cell.seed).do(stage, below, dict(made), {})
@@ -79,21 +84,21 @@ class StageStore:
         place, stage = made[name], cell.stages[name]
         if not _lost(place):
             return
-        with claim(self.folder, place.parent.name):
+        with claim(self.folder, self._slot(place).name):
             lost = _lost(place)
             if not lost:
                 return
             for other in stage.inputs:
                 self._restore(cell, other, made)
             say(f"{cell.label}: {name} again, for its weights are gone")
-            again = self._run(cell, stage, made, place.parent / "again")
+            again = self._run(cell, stage, made, self._slot(place) / AGAIN)
             if read_record(again)["digest"] != read_record(place)["digest"]:
                 problem = "was made again with another outcome, so this machine or its libraries have changed"
                 raise UserError(str(place), problem, "give the study another name")
             for path in lost:
                 (place / path).parent.mkdir(parents=True, exist_ok=True)
                 (again / path).replace(place / path)
-            shutil.rmtree(place.parent / "again")
+            shutil.rmtree(self._slot(place) / AGAIN)
 
 
 def _lost(place: Path) -> list[str]:
