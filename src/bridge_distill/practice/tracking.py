@@ -22,7 +22,7 @@ NAMES = (
 )
 COLOURS = ("red", "blue", "green", "white", "black", "yellow", "orange", "purple", "pink", "brown")
 THINGS = ("ball", "book", "hat", "cup", "bag", "kite")
-VERBS = ("swap", "trade places", "exchange what they have")
+VERBS = ("swap", "trade", "exchange what they have")
 _NAME = r"[A-Z][a-z]+"
 _HAS = re.compile(rf"\b({_NAME}) has the ([a-z]+ [a-z]+)\b")
 _SWAP = re.compile(rf"\b({_NAME}) and ({_NAME}) (?:{'|'.join(VERBS)})\b")

@@ -33,9 +33,9 @@ def compare(runs: Sequence[Path], arms: Sequence[str]) -> dict[str, Any]:
     if not runs or len(runs) > 2 or len(arms) > 2:
         raise UserError("compare", "takes two models", "give two runs, or one run with --arm A --arm B")
     folders = [open_run(path) for path in runs]
-    sides = [_side(folders[0], arms[0] if arms else "student"), _side(folders[-1], arms[-1] if arms else "student")]
-    if len(arms) == 1 and len(runs) == 1:
-        sides[0] = _side(folders[0], "student")
+    # The one arm that is named of one run is compared with that run's own student.
+    first = arms[0] if arms and len(arms) + len(runs) > 2 else "student"
+    sides = [_side(folders[0], first), _side(folders[-1], arms[-1] if arms else "student")]
     if sides[0].name == sides[1].name:
         raise UserError("compare", f"{sides[0].name} is compared with itself", "name another run, or --arm A --arm B")
     _check_questions(*sides)
@@ -83,7 +83,7 @@ def _side(run: RunFolder, arm: str) -> _Side:
 
 
 def _check_questions(one: _Side, other: _Side) -> None:
-    for name in one.questions.keys() & other.questions.keys():
+    for name in sorted(one.questions.keys() & other.questions.keys()):
         left, right = one.questions[name], other.questions[name]
         if (left.text, left.choices, left.answer) != (right.text, right.choices, right.answer):
             problem = f"question {name} is another one in {other.name} than in {one.name}"
