@@ -157,9 +157,9 @@ def _write_training(run: Path) -> None:
         "tokens": 9000,
     }
     record(run, "assistant", 77.0, {**figures, "losses": _curve(30, 1.9), "megabytes": 538.1})
+    parts = {"examples": 80, "too_long": 1, "steps": 40, "tokens": 40_000}
     phases = [
-        {"name": name, "examples": 80, "steps": 40, "losses": _curve(40, top)}
-        for name, top in (("instruct", 2.4), ("rationales", 1.5))
+        {**parts, "name": name, "losses": _curve(40, top)} for name, top in (("instruct", 2.4), ("rationales", 1.5))
     ]
     small = {
         "parameters": 14_200_000,
@@ -207,7 +207,7 @@ def page(finished: Path) -> Page:
 def test_hostile_text_stays_text(page: Page) -> None:
     assert len(page.scripts) == 3
     plots = json.loads(page.scripts[0])
-    assert set(plots) == {"accuracy", "coverage", "difficulty", "funnel", "losses", "reach"}
+    assert set(plots) == {"accuracy", "coverage", "curriculum", "difficulty", "funnel", "losses", "reach"}
     assert "alert(1)" not in page.scripts[1] + page.scripts[2]
     assert page.text.count(HOSTILE) > 5, "it is shown as it was written"
     assert not [tag for tag, _ in page.tags if tag in ("img", "iframe", "object", "embed", "base", "form")]
@@ -448,3 +448,20 @@ def test_disagreements_are_shown_first_wins_and_losses_in_turn(page: Page) -> No
 def test_a_worse_student_is_worse_by_a_positive_gap() -> None:
     difference = {"points": -11.0, "low": -20.0, "high": -2.0, "resolved": True, "n": 120, "detectable": 9.0}
     assert outcome(difference) == "the student is 11 points [2, 20] worse"
+
+
+def test_the_curriculum_is_told_phase_by_phase_on_one_axis_of_tokens(page: Page) -> None:
+    rows = [row for row in page.rows if row[1:2] in (["instruct"], ["rationales"])]
+    assert [row[:2] for row in rows] == [
+        ["Student", "instruct"],
+        ["Student", "rationales"],
+        ["Arm “direct”", "instruct"],
+        ["Arm “direct”", "rationales"],
+    ]
+    assert rows[0][2:6] == ["80", "1", "40", "40,000"]
+    lines = [trace for trace in json.loads(page.scripts[0])["curriculum"]["data"] if trace["mode"] == "lines"]
+    assert [trace["name"] for trace in lines] == ["Student", "Arm “direct”"]
+    for trace in lines:
+        told = [at for at in trace["x"] if at is not None]
+        assert told == sorted(told)
+        assert 0 < told[0] < 40_000 < told[-1] <= 80_000

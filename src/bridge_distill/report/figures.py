@@ -29,7 +29,7 @@ def accuracy(models: Sequence[Graded], scores: dict[str, Any], majority: float |
     rows = [scores[model.key] for model in models]
     shares = [100 * row["accuracy"] for row in rows]
     labels = [
-        f"{_label(model.label)}<br><b>{words.percent(row['accuracy'])}</b>"
+        f"{label(model.label)}<br><b>{words.percent(row['accuracy'])}</b>"
         for model, row in zip(models, rows, strict=True)
     ]
     kinds = {"base": GREY, "assistant": GREEN, "student": BLUE}
@@ -158,7 +158,7 @@ def funnel(rationales: dict[str, Any]) -> dict[str, Any]:
             continue
         steps = {"written": found["written"], "kept": found["kept"]}
         steps |= {f"dropped: {reason}": number for reason, number in found["dropped"].items()}
-        labels = [_label(words.excerpt(f"{author}, {step}", 60), 20) for step in steps]
+        labels = [label(words.excerpt(f"{author}, {step}", 60), 20) for step in steps]
         values = list(steps.values())
         figure.add_bar(
             x=values,
@@ -187,7 +187,7 @@ def losses(curves: dict[str, Sequence[Sequence[float]]]) -> dict[str, Any]:
         figure.add_scatter(
             x=[step for step, _ in curve],
             y=[loss for _, loss in curve],
-            name=_label(name),
+            name=label(name),
             mode="lines" if len(curve) > 1 else "markers",
             line={"color": PALETTE[index % len(PALETTE)], "width": 2},
         )
@@ -203,8 +203,8 @@ def losses(curves: dict[str, Sequence[Sequence[float]]]) -> dict[str, Any]:
 
 def _cloud(go: Any, pool: Pool, rows: Any, chosen: bool) -> Any:
     # Hover text is read as a small markup by plotly: escape it, so that a question shows as it was written.
-    texts = [_label(words.excerpt(pool.questions[row].text, 160), 50) for row in rows]
-    why = [f"<br><b>why:</b> {_label(pool.choices[row].reason, 50)}" if chosen else "" for row in rows]
+    texts = [label(words.excerpt(pool.questions[row].text, 160), 50) for row in rows]
+    why = [f"<br><b>why:</b> {label(pool.choices[row].reason, 50)}" if chosen else "" for row in rows]
     hard = pool.difficulty[rows].round(4).tolist()
     size, symbol, opacity = (12, "diamond", 1.0) if chosen else (6, "circle", 0.4)
     return go.Scatter(
@@ -227,7 +227,8 @@ def _cloud(go: Any, pool: Pool, rows: Any, chosen: bool) -> Any:
     )
 
 
-def _label(text: str, width: int = 22) -> str:
+def label(text: str, width: int = 22) -> str:
+    """A text as plotly's small markup shows it: escaped, and broken into lines of at most ``width``."""
     return "<br>".join(html.escape(line) for line in textwrap.wrap(text, width)) or " "
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge_distill import artifacts
-from bridge_distill.report import figures, guides, improvement, questions, rounds, words
+from bridge_distill.report import curriculum, figures, guides, improvement, questions, rounds, words
 from bridge_distill.report.coverage import Pool, read_pool
 from bridge_distill.report.examples import side_by_side
 from bridge_distill.report.flow import flow
@@ -44,7 +44,7 @@ def write_report(run_folder: Path) -> Path:
 
 def _content(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
     models, pool, data = graded(run), read_pool(run), run.folder("data")
-    losses = curves(run)
+    losses, taught = curves(run), curriculum.curricula(run)
     return {
         "summary": summary,
         "headline": headline(summary),
@@ -62,7 +62,8 @@ def _content(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
         "rejected": _rejected(data, summary),
         "overlap": {key: value for key, value in run.figures("data").items() if key.startswith("overlap")},
         "facts": _facts(run),
-        "plots": _plots(summary, models, pool, losses),
+        "curricula": taught,
+        "plots": _plots(summary, models, pool, losses) | curriculum.plots(taught),
     }
 
 
