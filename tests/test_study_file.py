@@ -33,7 +33,7 @@ def study(folder: Path, base: Path, **changes: Any) -> Path:
     write(folder, tree(base, budget={"queries": "20%"}, arms={}) | changes.pop("run", {}))
     path = folder / "study.yaml"
     made = {"name": "both", "base": "run.yaml", "arms": ARMS, "reference": "direct"} | changes
-    path.write_text(yaml.safe_dump(made))
+    path.write_text(yaml.safe_dump(made, sort_keys=False))
     return path
 
 
@@ -84,7 +84,7 @@ def test_a_plan_counts_what_cells_share_once_and_buys_no_question_twice(tiny_bas
     arms = ARMS | {"labels": DIRECT | {"student.curriculum": ["labels"]}}
     file = read_study(study(tmp_path, tiny_base, arms=arms, budgets=["10%", "50%", "100%"], cap={"usd": "0.01"}))
     found = plan_study(file)
-    # data, score and the base's test once; select, teach and both students' work for each budget; labels need none of it.
+    # data, score and the base's test once; select, teach and both students' work a budget; labels need none of it.
     assert found["stages"] == {"all": 3 * (7 + 10 + 4), "distinct": 3 + 3 * (2 + 2 + 5) + 2, "done": 0}
     (buying,) = found["buying"]
     assert (buying["questions"], buying["requests"]) == (40, 40)

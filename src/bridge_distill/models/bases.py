@@ -81,11 +81,16 @@ def base_digest(name: str, place: str) -> str:
     """What identifies a base in a fingerprint: package version, content of a folder, or hub id."""
     check_base(name, place)
     if name in EMBEDDED:
-        return f"{name} {version(EMBEDDED[name].distribution)}"
+        return f"{name} {_version(EMBEDDED[name].distribution)}"
     if not Path(name).is_dir():
         return name
     paths = sorted(path for path in Path(name).iterdir() if path.suffix in {".json", ".safetensors", ".jinja"})
     return _content_digest(tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths))
+
+
+@cache
+def _version(distribution: str) -> str:
+    return version(distribution)
 
 
 @cache

@@ -80,14 +80,16 @@ def read_study(path: Path, overrides: Sequence[str] = ()) -> StudyFile:
     if (where / study.name / "run.json").exists():
         raise UserError("name", f"{where / study.name} is the folder of a run", "give the study another name")
     here = whole.model_copy(update={"runs": where})
-    made: dict[tuple[str, str, str, int], Cell] = {}
-    for seed, set_ in product(study.seeds, study.data or {whole.name: {}}):
+    runs: dict[tuple[str, str, str], tuple[Run, Assistant | None]] = {}
+    for set_ in study.data or {whole.name: {}}:
         learner = vary(tree, _data(study, set_), f"data.{set_}", base.parent).assistant
         for budget, arm in product(budgets, study.arms):
             run = _run(study, tree, base.parent, here, set_, arm, budget)
-            if (set_, arm, str(run.budget.queries), seed) not in made:
-                made[set_, arm, str(run.budget.queries), seed] = _cell(study, run, learner, set_, arm, seed)
-    return StudyFile(study, where / study.name, list(made.values()))
+            runs.setdefault((set_, arm, str(run.budget.queries)), (run, run.assistant or learner))
+    cells = [
+        _cell(study, *runs[set_, arm, budget], set_, arm, seed) for seed in study.seeds for set_, arm, budget in runs
+    ]
+    return StudyFile(study, where / study.name, cells)
 
 
 def check(file: StudyFile) -> None:
@@ -132,11 +134,11 @@ def _queries(run: Run, place: str) -> int | str:
 def _cell(study: Study, run: Run, learner: Assistant | None, set_: str, arm: str, seed: int) -> Cell:
     """The stages are made twice: whom the ledger charges follows from what is bought, so that cells may share it."""
     run = run.model_copy(update={"seed": seed})
-    stages = _needed(pipeline.stages(run, study.name, run.assistant or learner))
+    stages = _needed(pipeline.stages(run, study.name, learner))
     keys = keys_of(stages)
     if "teach" in stages:
         scope = teacher.shared_scope(study.name, keys["teach"])
-        stages = _needed(pipeline.stages(run, scope, run.assistant or learner))
+        stages = _needed(pipeline.stages(run, scope, learner))
     return Cell(set_, arm, str(run.budget.queries), seed, run, stages, keys)
 
 
