@@ -178,7 +178,8 @@ def _between(first: date, last: date, error: bool) -> Reckoning | None:
 
 def _months_between(first: date, last: date) -> list[date]:
     """The first days of the whole months between two dates."""
-    found, month = [], first
+    found: list[date] = []
+    month = first
     while True:
         month = _by_months(month.replace(day=1), 1)
         if (month.year, month.month) == (last.year, last.month):

@@ -61,7 +61,7 @@ class Story:
         last, now = None, self.start
         for number, state in self.states():
             pair = self.swaps[number]
-            moved = self.person in pair if self.person is not None else self.thing in (now[name] for name in pair)
+            moved = self.person in pair if self.person is not None else self.thing in [now[name] for name in pair]
             last, now = number if moved else last, state
         return last
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -73,9 +74,10 @@ def read_study(path: Path, overrides: Sequence[str] = ()) -> StudyFile:
     base = (path.parent / study.base).resolve()
     tree = read_tree(base, overrides)
     whole = vary(tree, {}, str(study.base), base.parent)
-    budgets = study.budgets or [_queries(whole, "base")]
     if study.cap is None and whole.budget.usd is not None:
         raise UserError("cap", "is missing, though the base run caps its USD", "add such as cap: {usd: 1.00}")
+    if not study.budgets and whole.budget.queries is None:
+        raise UserError("budgets", "is missing, and the base run has no cap on queries", "add such as budgets: [5%]")
     where = (path.parent / study.where).resolve() if study.where is not None else whole.runs
     if (where / study.name / "run.json").exists():
         raise UserError("name", f"{where / study.name} is the folder of a run", "give the study another name")
@@ -83,7 +85,7 @@ def read_study(path: Path, overrides: Sequence[str] = ()) -> StudyFile:
     runs: dict[tuple[str, str, str], tuple[Run, Assistant | None]] = {}
     for set_ in study.data or {whole.name: {}}:
         learner = vary(tree, _data(study, set_), f"data.{set_}", base.parent).assistant
-        for budget, arm in product(budgets, study.arms):
+        for budget, arm in product(study.budgets or [whole.budget.queries], study.arms):
             run = _run(study, tree, base.parent, here, set_, arm, budget)
             runs.setdefault((set_, arm, str(run.budget.queries)), (run, run.assistant or learner))
     cells = [
@@ -98,47 +100,55 @@ def check(file: StudyFile) -> None:
     for cell in file.cells:
         if (cell.set, cell.arm) not in seen:
             seen.add((cell.set, cell.arm))
-            try:
+            with _naming(cell.set, cell.arm):
                 pipeline.check(cell.run, with_key="teach" in cell.stages)
-            except UserError as error:
-                raise UserError(f"{cell.label}: {error.place}", error.problem, error.cure) from None
+
+
+@contextmanager
+def _naming(set_: str, arm: str) -> Iterator[None]:
+    """Say in an error which of the study's runs it is about."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{set_}, {arm}: {error.place}", error.problem, error.cure) from None
 
 
 def _data(study: Study, set_: str) -> Mapping[str, Any]:
     return study.data.get(set_, {})
 
 
-def _run(study: Study, tree: dict[str, Any], folder: Path, whole: Run, set_: str, arm: str, budget: int | str) -> Run:
+def _run(study: Study, tree: dict[str, Any], folder: Path, whole: Run, set_: str, arm: str, budget: Any) -> Run:
     """A cell's run but for its seed: the budget is the study's, unless the arm sets one, under the study's cap."""
     changes, place = study.arms[arm], f"arms.{arm}"
     kept = any(key.split(".")[0] == "budget" for key in changes)
     # An arm's own budget takes the place of the base's: a cap there is not its cap.
     fresh: dict[str, Any] = {"budget": {}} if kept else {}
     merged = vary(tree, {**_data(study, set_), **fresh, **changes}, place, folder)
-    queries = _queries(merged, place) if kept else budget
+    if kept:
+        budget = _own_queries(merged, f"{place}: budget")
     cap = None if study.cap is None else StudyBudget(name=study.name, **study.cap.model_dump())
     if "student" not in merged.evaluate.models:
         raise UserError(f"{place}: evaluate.models", "has no student, whose accuracy is the result", "add it")
-    caps = Budget(queries=queries, study=cap, store=whole.budget.store)
+    caps = Budget(queries=budget, study=cap, store=whole.budget.store)
     return merged.model_copy(update={"name": study.name, "runs": whole.runs, "budget": caps})
 
 
-def _queries(run: Run, place: str) -> int | str:
-    """The queries of a run's own budget; raises ``UserError`` where it has no such cap, or caps something else."""
+def _own_queries(run: Run, place: str) -> int | str:
+    """The queries that an arm's own budget has; raises ``UserError`` where it caps anything else."""
     caps = run.budget
     if caps.queries is None or (caps.usd, caps.input_tokens, caps.output_tokens) != (None, None, None):
-        raise UserError(f"{place}: budget", QUERIES_ALONE, "set budget to {queries: 5%}, say")
+        raise UserError(place, QUERIES_ALONE, "set budget.queries alone")
     return caps.queries
 
 
 def _cell(study: Study, run: Run, learner: Assistant | None, set_: str, arm: str, seed: int) -> Cell:
     """The stages are made twice: whom the ledger charges follows from what is bought, so that cells may share it."""
     run = run.model_copy(update={"seed": seed})
-    stages = _needed(pipeline.stages(run, study.name, learner))
+    with _naming(set_, arm):
+        stages = _needed(pipeline.stages(run, study.name, learner))
     keys = keys_of(stages)
     if "teach" in stages:
-        scope = teacher.shared_scope(study.name, keys["teach"])
-        stages = _needed(pipeline.stages(run, scope, learner))
+        stages = _needed(pipeline.stages(run, teacher.shared_scope(study.name, keys["teach"]), learner))
     return Cell(set_, arm, str(run.budget.queries), seed, run, stages, keys)
 
 
