@@ -71,6 +71,7 @@ def test_a_cell_is_charged_for_every_reply_that_it_learnt_from_whoever_bought_it
     assert [found[cell].calls for cell in (("direct", "10%"), ("bridge", "8"), ("all", "100%"))] == [4, 8, 40]
     assert float(found["all", "100%"].usd) > float(found["direct", "8"].usd) > float(found["direct", "10%"].usd) > 0
     told = json.loads(command("study", "status", finished / "study.yaml", "--json").stdout)
+    assert (finished / "runs/both/report.html").stat().st_size > 100_000
     assert told["charged"]["queries"] == 40, "the whole pool was bought, and no reply twice"
     assert all(row["state"] == "done" for row in told["cells"])
 
@@ -127,8 +128,8 @@ def test_a_cell_that_fails_is_reported_the_others_go_on_and_it_is_tried_again(ti
     file = study(tmp_path, tiny_base, arms=arms, budgets=[4])
     done = command("study", file)
     assert done.returncode == 1
-    assert "1 done, 1 failed, 0 waiting" in done.stdout
-    assert "student.max_tokens" in done.stdout
+    assert "tiny, short, 4, seed 0: failed, student.max_tokens" in done.stdout
+    assert "1 done, 1 failed, 0 waiting" in command("study", "status", file).stdout
     assert [result.arm for result in read_results(tmp_path / "runs/both")] == ["direct"]
     mended = command("study", study(tmp_path, tiny_base, arms=arms | {"short": ARMS["direct"]}, budgets=[4]))
     assert mended.returncode == 0, mended.stderr

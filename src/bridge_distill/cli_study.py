@@ -42,15 +42,19 @@ def run(
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
 ) -> None:
     """Run every cell that is not finished yet. Safe to kill and start again; exits with 1 where a cell failed."""
-    from bridge_distill.study.plan import in_words, plan_study
-    from bridge_distill.study.status import in_words as status_in_words
-    from bridge_distill.study.status import status_of
+    from bridge_distill.report.study import in_words, summarise_study, write_study_report
+    from bridge_distill.study.plan import in_words as plan_in_words
+    from bridge_distill.study.plan import plan_study
     from bridge_distill.study.work import open_study, run_study
 
-    opened = open_study(file, set_ or [], shlex.join(["bridge-distill", *sys.argv[1:]]))
-    typer.echo(in_words(plan_study(opened)), err=True)
-    failed = run_study(opened, file, set_ or [], workers)
-    typer.echo(status_in_words(status_of(opened)))
+    study = open_study(file, set_ or [], shlex.join(["bridge-distill", *sys.argv[1:]]))
+    typer.echo(plan_in_words(plan_study(study)), err=True)
+    failed = run_study(study, file, set_ or [], workers)
+    page = write_study_report(study.folder)
+    typer.echo(in_words(summarise_study(study.folder)))
+    typer.echo(f"report: {page}")
+    for cell, error in failed.items():
+        typer.echo(f"{cell}: failed, {error}")
     if failed:
         raise typer.Exit(1)
 
