@@ -14,9 +14,7 @@ from typing import Any
 
 import pytest
 
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
+CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 
@@ -88,9 +86,7 @@ def browser(profile: Path) -> Iterator[Tab]:
     our_in, their_out = os.pipe()
     # The browser reads commands from descriptor 3 and answers on 4; the shell sets them up, whatever ours are.
     flags = "--headless=new --remote-debugging-pipe --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run"
-    command = (
-        f'exec "$0" {flags} --host-resolver-rules="MAP * ~NOTFOUND" --user-data-dir="$1" 3<&{their_in} 4>&{their_out}'
-    )
+    command = f'exec "$0" {flags} --host-resolver-rules="MAP * ~NOTFOUND" --user-data-dir="$1" 3<&{their_in} 4>&{their_out}'
     process = subprocess.Popen(
         ["/bin/bash", "-c", command, CHROMIUM, str(profile)],
         pass_fds=(their_in, their_out),

@@ -106,7 +106,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"base": "nothing.yaml"}, "nothing.yaml: cannot be read"),
     ({"sed": [1]}, "sed: unknown key; did you mean 'seeds'"),
     ({"run": {"budget": {"queries": 4, "usd": 1}}}, "cap: is missing"),
-    ({"run": {"budget": {"usd": 1}}}, "budgets: is missing"),
+    ({"run": {"budget": {"output_tokens": 900}}}, "budgets: is missing"),
     ({"arms": {"direct": {"evaluate.models": ["base"]}}}, "arms.direct: evaluate.models: has no student"),
     ({"arms": {"direct": {"select.method": "bridg"}}}, "tiny, direct: select.method: unknown"),
 ]
