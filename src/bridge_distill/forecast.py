@@ -93,7 +93,9 @@ def _forecast(run: Run, scope: str, plan: Sequence[Stage], folder: Path, arms: i
     paid = asked if isinstance(asked, int) else len(asked)
     assert run.store is not None  # the run file's reader filled it in
     to_do = [name for name in names if name not in done]
-    seconds = _seconds(run, pool, paid, to_do, arms)
+    work = operations(run, pool, paid, arms)
+    rate = gemm_rate()
+    seconds = None if work is None else {name: round(work[name] / rate, 1) for name in to_do if name in work}
     return {
         "pool": pool.size,
         "test": pool.test,
@@ -180,15 +182,6 @@ def _asked(run: Run, pool: data.Pool, folder: Path, done: list[str]) -> tuple[Se
         return [by_id[choice.question_id] for choice in chosen], "those chosen"
     count = min(rounds.affordable(run, pool.size), pool.size)
     return count, "not chosen yet, so expected as the average and bounded by the longest"
-
-
-def _seconds(run: Run, pool: data.Pool, paid: int, to_do: Sequence[str], arms: int) -> dict[str, float] | None:
-    """Rough seconds of the stages to come: operations over the GEMM rate measured now; arms count like a student."""
-    work = operations(run, pool, paid, arms)
-    if work is None:
-        return None
-    rate = gemm_rate()
-    return {stage: round(work[stage] / rate, 1) for stage in to_do if stage in work}
 
 
 def operations(run: Run, pool: data.Pool, paid: int, arms: int = 0) -> dict[str, float] | None:
