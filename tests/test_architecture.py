@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parent.parent / "src/bridge_distill"
-STAGES = {"data", "selection", "teacher", "assistant", "student", "evaluation", "report", "study", "export"}
+STAGES = {"data", "selection", "teacher", "assistant", "student", "evaluation", "report", "export"}
 LAYERS = {"models", "guidance", "engine"}
 FLOW = {
     "__init__",
@@ -20,6 +20,7 @@ FLOW = {
     "cli_select",
     "cli_shrink",
     "cli_store",
+    "cli_study",
     "evaluating",
     "place",
     "rounds",
@@ -30,6 +31,7 @@ FLOW = {
     "kinds",
     "new_questions",
     "status",
+    "study",
     "table",
 }
 MODULES = sorted(SOURCE.rglob("*.py"))

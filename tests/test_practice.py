@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -18,7 +19,7 @@ difficulties = st.sampled_from([0.0, 0.3, 0.5, 0.8, 1.0])
 
 
 def test_the_family_has_the_documented_members():
-    assert TASKS == ["financial", "legal", "medical"]
+    assert TASKS == ["dates", "financial", "legal", "medical", "tracking"]
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -155,6 +156,66 @@ def test_medical_formulas(text, answer):
 def test_financial_questions(asked, answer):
     text = f"$ million | 2019 | 2018\nRevenue | 1,496.8 | 1,202.9\nCash | 44.1 | 56.7\n{asked}"
     assert practice.solve(text, 0, False).endswith(f"Answer: {answer}")
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("Today is March 25, 2021. What is the date 10 days from now?", "2021-04-04"),
+        ("Today is March 3, 2020. What is the date 10 days ago?", "2020-02-22"),
+        ("Yesterday was February 28, 2020. What is the date 1 day from now?", "2020-03-01"),
+        ("Tomorrow is January 1, 2022. What is the date 2 weeks and 3 days from now?", "2022-01-17"),
+        ("Today is January 31, 2021. What is the date 1 month from now?", "2021-02-28"),
+        ("Today is March 30, 2021. What is the date 1 month and 2 days ago?", "2021-02-26"),
+        ("How many days is it from December 20, 2019 to March 2, 2020?", "73 days"),
+        ("How many days is it from May 4, 2020 to May 5, 2020?", "1 day"),
+    ],
+)
+def test_reckoning_with_dates(text, answer):
+    assert practice.solve(text, 0, False).endswith(f"Answer: {answer}")
+
+
+@pytest.mark.parametrize("task", ["dates", "tracking"])
+@given(seed=st.integers(0, 10**6), difficulty=difficulties)
+@settings(max_examples=25, deadline=None)
+def test_a_date_or_story_is_worked_out_the_same_by_other_means(task, seed, difficulty):
+    for question in practice.make(task, 4, seed, difficulty):
+        assert again(question.text) in (question.answer, None)
+
+
+def again(text):
+    """The answer by the calendar or by a list of pockets; None where only the expert knows the way."""
+    days = re.fullmatch(r"Today is (.+)\. What is the date (\d+) days (from now|ago)\?", text)
+    if days:
+        start = datetime.strptime(days[1], "%B %d, %Y")
+        return (start + timedelta(days=int(days[2]) * (1 if days[3] == "from now" else -1))).date().isoformat()
+    between = re.fullmatch(r"How many days is it from (.+) to (.+)\?", text)
+    if between:
+        first, last = (datetime.strptime(part, "%B %d, %Y") for part in between.groups())
+        return f"{(last - first).days} days"
+    what = re.search(r"what does (\w+) have", text)
+    if what is None:
+        return None
+    people, things = zip(*re.findall(r"(\w+) has the (\w+ \w+)", text), strict=True)
+    pockets = list(things)
+    for one, other in re.findall(r"(?:First|Then), (\w+) and (\w+) ", text):
+        a, b = people.index(one), people.index(other)
+        pockets[a], pockets[b] = pockets[b], pockets[a]
+    return pockets[people.index(what[1])]
+
+
+@pytest.mark.parametrize(("asked", "answer"), [("what does Cleo have?", "red ball"), ("who has the blue ball?", "Ana")])
+def test_tracking_questions(asked, answer):
+    held = "Ana has the red ball, Ben has the blue ball and Cleo has the green ball."
+    swaps = "First, Ana and Ben swap. Then, Ben and Cleo swap."
+    assert practice.solve(f"{held} {swaps} At the end, {asked}", 0, False).endswith(f"Answer: {answer}")
+
+
+@pytest.mark.parametrize("task", ["dates", "tracking"])
+def test_easy_questions_of_time_and_space_are_short(task):
+    for question in practice.make(task, 60, 4, 0.0):
+        assert len(question.text.split()) <= 40
+        assert len(practice.explain(question, phrasing=0, error=False).split()) <= 60
 
 
 @pytest.mark.parametrize("task", ["medical", "financial"])

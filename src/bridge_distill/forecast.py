@@ -38,7 +38,7 @@ def forecast(file: RunFile) -> dict[str, Any]:
     plan = stages(run, run.name, run.assistant)
     plans = {name: stages(arm, arm_scope(run, name), learner_of(file, arm)) for name, arm in file.arms.items()}
     with tempfile.TemporaryDirectory() as spare, _without_collector():
-        pools = _Pools(Path(spare))
+        pools = Pools(Path(spare))
         return {
             "run": run.name,
             **_forecast(run, run.name, plan, folder, len(plans), pools),
@@ -62,7 +62,7 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-class _Pools:
+class Pools:
     """The pools of a run and its arms, by the settings of their data stages."""
 
     def __init__(self, spare: Path) -> None:
@@ -85,7 +85,7 @@ def _bought(plan: Sequence[Stage]) -> list[Mapping[str, Any]]:
     return [stage.settings for stage in plan[: last + 1]]
 
 
-def _forecast(run: Run, scope: str, plan: Sequence[Stage], folder: Path, arms: int, pools: _Pools) -> dict[str, Any]:
+def _forecast(run: Run, scope: str, plan: Sequence[Stage], folder: Path, arms: int, pools: Pools) -> dict[str, Any]:
     names = [stage.name for stage in plan]
     done = [name for name in names if (folder / name / RECORD).exists()]
     pool = pools.of(run, plan[names.index("data")], folder / "data", "data" in done)
@@ -93,7 +93,9 @@ def _forecast(run: Run, scope: str, plan: Sequence[Stage], folder: Path, arms: i
     paid = asked if isinstance(asked, int) else len(asked)
     assert run.store is not None  # the run file's reader filled it in
     to_do = [name for name in names if name not in done]
-    seconds = _seconds(run, pool, paid, to_do, arms)
+    work = operations(run, pool, paid, arms)
+    rate = gemm_rate()
+    seconds = None if work is None else {name: round(work[name] / rate, 1) for name in to_do if name in work}
     return {
         "pool": pool.size,
         "test": pool.test,
@@ -182,8 +184,8 @@ def _asked(run: Run, pool: data.Pool, folder: Path, done: list[str]) -> tuple[Se
     return count, "not chosen yet, so expected as the average and bounded by the longest"
 
 
-def _seconds(run: Run, pool: data.Pool, paid: int, to_do: Sequence[str], arms: int) -> dict[str, float] | None:
-    """Rough seconds of the stages to come: operations over the GEMM rate measured now; arms count like a student."""
+def operations(run: Run, pool: data.Pool, paid: int, arms: int = 0) -> dict[str, float] | None:
+    """Rough floating-point operations of each stage that runs models, by name; None for bases of unknown size."""
     reader, _ = rounds.scorer(run)
     names = {reader, run.student.base, *([run.assistant.base] if run.assistant else [])}
     if not names <= EMBEDDED.keys():
@@ -212,9 +214,7 @@ def _seconds(run: Run, pool: data.Pool, paid: int, to_do: Sequence[str], arms: i
         work["evaluate/assistant"] = effort.explained(pool.test)
         tuned, tested = effort.tuned(paid, run.assistant.epochs), effort.explained(run.select.held_out)
         work |= _in_rounds(run, work["score"], tuned, tested)
-    work = _under_guides(run, work, prompt, reply)
-    rate = gemm_rate()
-    return {stage: round(work[stage] / rate, 1) for stage in to_do if stage in work}
+    return _under_guides(run, work, prompt, reply)
 
 
 def _under_guides(run: Run, work: Mapping[str, float], prompt: float, reply: float) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,31 +32,42 @@ def read_run(path: Path, overrides: Sequence[str] = ()) -> RunFile:
 
     Raises ``UserError`` naming the dotted path, the value and the cure.
     """
-    tree = _read_yaml(path)
+    tree = read_tree(path, overrides)
+    run = _build(tree, path.parent)
+    return RunFile(run, {name: vary(tree, tree["arms"][name], f"arms.{name}", path.parent) for name in run.arms})
+
+
+def read_tree(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The settings of a run file as they are written, overridden as for ``read_run`` (``UserError``)."""
+    tree = read_yaml(path)
     for override in overrides:
         if override.endswith((".yaml", ".yml")) and "=" not in override:
-            tree = _merged(tree, _read_yaml(Path(override)))
+            tree = _merged(tree, read_yaml(Path(override)))
         else:
             _apply_text(tree, override)
-    run = _build(tree, path.parent)
-    return RunFile(run, {name: _arm(tree, name, path.parent) for name in run.arms})
+    return tree
+
+
+def vary(tree: Mapping[str, Any], changes: Mapping[str, Any], place: str, folder: Path) -> Run:
+    """The run of a tree, without arms, under changes by dotted key; ``folder`` is what its paths are relative to.
+
+    Raises ``UserError`` that names ``place`` before the dotted path.
+    """
+    changed = {**deepcopy(dict(tree)), "arms": {}}
+    for key, value in changes.items():
+        _apply(changed, key, value, f"{place}.{key}")
+    try:
+        return _build(changed, folder)
+    except UserError as error:
+        raise UserError(f"{place}: {error.place}", error.problem, error.cure) from None
 
 
 def _build(tree: dict[str, Any], folder: Path) -> Run:
     return _resolve_paths(read_section(Run, _expand(tree, "")), folder)
 
 
-def _arm(tree: dict[str, Any], name: str, folder: Path) -> Run:
-    changed = {**deepcopy(tree), "arms": {}}
-    for key, value in tree["arms"][name].items():
-        _apply(changed, key, value, f"arms.{name}.{key}")
-    try:
-        return _build(changed, folder)
-    except UserError as error:
-        raise UserError(f"arms.{name}: {error.place}", error.problem, error.cure) from None
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The settings that a file holds; raises ``UserError`` where it holds none."""
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

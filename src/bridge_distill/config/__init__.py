@@ -16,6 +16,7 @@ from bridge_distill.config.questions import Questions, Writer
 from bridge_distill.config.run import Run
 from bridge_distill.config.shrink import Shrink
 from bridge_distill.config.student import CurriculumPhase, Student
+from bridge_distill.config.study import Study
 from bridge_distill.config.teacher import Price, Teacher
 from bridge_distill.config.types import Levels, Positive, Rate, RunName, Share, VariableName
 
@@ -44,6 +45,7 @@ __all__ = [
     "Share",
     "Shrink",
     "Student",
+    "Study",
     "StudyBudget",
     "Teacher",
     "Tutor",

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -80,11 +81,23 @@ def base_digest(name: str, place: str) -> str:
     """What identifies a base in a fingerprint: package version, content of a folder, or hub id."""
     check_base(name, place)
     if name in EMBEDDED:
-        return f"{name} {version(EMBEDDED[name].distribution)}"
+        return f"{name} {_version(EMBEDDED[name].distribution)}"
     if not Path(name).is_dir():
         return name
+    paths = sorted(path for path in Path(name).iterdir() if path.suffix in {".json", ".safetensors", ".jinja"})
+    return _content_digest(tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths))
+
+
+@cache
+def _version(distribution: str) -> str:
+    return version(distribution)
+
+
+@cache
+def _content_digest(files: tuple[tuple[Path, int, int], ...]) -> str:
+    """A digest of files by path, size and time of change: many runs of one process read a base once."""
     content = hashlib.sha256()
-    for path in sorted(p for p in Path(name).iterdir() if p.suffix in {".json", ".safetensors", ".jinja"}):
+    for path, _, _ in files:
         content.update(path.name.encode())
         with path.open("rb") as stream:
             content.update(hashlib.file_digest(stream, "sha256").digest())

@@ -110,6 +110,16 @@ def payer_of(run: str, budget: Budget) -> Payer:
     return Payer(run, "" if budget.study is None else budget.study.name)
 
 
+def shared_scope(owner: str, part: str) -> str:
+    """Whom the ledger charges for a part of what ``owner``, such as a study, buys; each part has caps of its own."""
+    return f"{owner}:{part[:12]}"
+
+
+def owner_of(run: str) -> str:
+    """Whose money a charged run spends: its own, or that of the owner of a ``shared_scope``."""
+    return run.partition(":")[0]
+
+
 class BudgetExhausted(Exception):  # noqa: N818
     """The next request's worst case no longer fits under ``cap`` (such as ``study.usd``): a normal end."""
 

@@ -17,7 +17,7 @@ from bridge_distill.engine.rows import write_rows
 from bridge_distill.errors import UserError
 from bridge_distill.records import Question, Rationale, Reply
 from bridge_distill.teacher.batching import BatchBuyer
-from bridge_distill.teacher.budget import ALL, dollars, payer_of, resolve_limits
+from bridge_distill.teacher.budget import ALL, dollars, owner_of, payer_of, resolve_limits
 from bridge_distill.teacher.buying import Buyer, Purchase
 from bridge_distill.teacher.database import Database
 from bridge_distill.teacher.desk import Desk
@@ -169,7 +169,7 @@ def _reply(job: Job, found: StoredReply, provider: Provider, run: str) -> Reply:
         output_tokens=found.output_tokens,
         usd_micros=found.usd_micros,
         # Whoever paid first, this run is asked again after a crash: who paid decides, not when.
-        stored=found.run != run,
+        stored=owner_of(found.run) != owner_of(run),
         served_model=_utf8(found.served_model),
         reply_id=_utf8(found.reply_id),
     )

@@ -1,0 +1,186 @@
+"""Study files: what is refused, what a plan counts, that every shipped study is one, and what two models compare to."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge_distill.engine.rows import write_rows
+from bridge_distill.errors import UserError
+from bridge_distill.records import Question, Verdict
+from bridge_distill.study.cells import check, read_study
+from bridge_distill.study.compare import compare, in_words
+from bridge_distill.study.plan import in_words as plan_in_words
+from bridge_distill.study.plan import plan_study
+from bridge_distill.study.results import contexts
+from tiny import tree, write
+
+ROOT = Path(__file__).parent.parent
+SHIPPED = sorted(
+    path for path in (ROOT / "configs/studies").glob("*.yaml") if "arms" in yaml.safe_load(path.read_text())
+)
+DIRECT = {"assistant": None, "tutor": None}
+ARMS: dict[str, Any] = {"direct": DIRECT, "bridge": {}}
+
+
+def study(folder: Path, tiny: Path, **changes: Any) -> Path:
+    write(folder, tree(tiny, budget={"queries": "20%"}, arms={}) | changes.pop("run", {}))
+    path = folder / "study.yaml"
+    made = {"name": "both", "base": "run.yaml", "arms": ARMS, "reference": "direct"} | changes
+    path.write_text(yaml.safe_dump(made, sort_keys=False))
+    return path
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_study_has_a_plan_and_stands_in_its_document(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("gpt35_tracking", "gpt35_dates", "csqa_palm_cose"):
+        (tmp_path / name).mkdir()
+        for split in ("train", "test"):
+            rows = [
+                {
+                    "id": f"{split}-{n}",
+                    "question": f"{split} {n}?",
+                    "choices": ["a", "b"],
+                    "answer": "A",
+                    "rationale": "a",
+                }
+                for n in range(40)
+            ]
+            (tmp_path / name / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    monkeypatch.setenv("BRIDGE_DATA", str(tmp_path))
+    file = read_study(path, [f"runs={tmp_path}/runs"])
+    check(file)
+    found = plan_study(file)
+    assert found["cells"]["all"] == len(file.cells) > found["cells"]["done"]
+    assert found["stages"]["distinct"] < found["stages"]["all"]
+    assert found["seconds"] > 0
+    assert f"configs/studies/{path.name})" in (ROOT / "docs/studies.md").read_text()
+    assert path.stem == file.study.name
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_arm_is_there_once_for_each_budget_and_seed_and_one_with_a_budget_of_its_own_once_a_seed(
+    tiny_base: Path, tmp_path: Path
+) -> None:
+    arms = ARMS | {"all": DIRECT | {"budget.queries": "100%"}}
+    data = {"easy": {}, "hard": {"data.train": "practice:legal?n=30&seed=1&difficulty=1"}}
+    file = read_study(study(tmp_path, tiny_base, arms=arms, budgets=["10%", {"queries": 5}], seeds=[1, 2], data=data))
+    labels = [cell.label for cell in file.cells]
+    assert len(labels) == len(set(labels)) == 2 * 2 * (2 * 2 + 1)
+    assert labels[:3] == ["easy, direct, 10%, seed 1", "easy, bridge, 10%, seed 1", "easy, all, 100%, seed 1"]
+    assert "hard, direct, 5, seed 2" in labels
+    assert {cell.run.budget.queries for cell in file.cells} == {"10%", 5, "100%"}
+
+
+def test_a_plan_counts_what_cells_share_once_and_buys_no_question_twice(tiny_base: Path, tmp_path: Path) -> None:
+    arms = ARMS | {"labels": DIRECT | {"student.curriculum": ["labels"]}}
+    file = read_study(study(tmp_path, tiny_base, arms=arms, budgets=["10%", "50%", "100%"], cap={"usd": "0.5"}))
+    found = plan_study(file)
+    # data, score and the base's test once; select, teach and both students' work a budget; labels need none of it.
+    assert found["stages"] == {"all": 3 * (7 + 10 + 4), "distinct": 3 + 3 * (2 + 2 + 5) + 2, "done": 0}
+    (buying,) = found["buying"]
+    assert (buying["questions"], buying["requests"]) == (40, 40)
+    assert 0 < float(buying["expected_usd"]) <= float(buying["worst_usd"]) <= 0.5
+    assert found["cap"] == {"usd": "0.5"}
+    assert "9 cells, 0 of them done" in plan_in_words(found)
+    assert not (tmp_path / "runs").exists()
+
+
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({"arms": {}}, "arms: "),
+    ({"reference": "dirct"}, "reference 'dirct' is none of the arms"),
+    ({"budgets": ["5%", "5%"]}, "budgets holds a value twice"),
+    ({"budgets": [{"usd": 1}]}, "takes queries alone"),
+    ({"budgets": ["120%"]}, "at most 100%"),
+    ({"arms": {"direct": {"budget": {"usd": 1}}}}, "arms.direct: budget: takes queries alone"),
+    ({"arms": {"direct": {"student.stps": 3}}}, "arms.direct: student.stps: unknown key"),
+    ({"data": {"law": {"data.answr": "text"}}}, "data.law: data.answr: unknown key"),
+    ({"base": "nothing.yaml"}, "nothing.yaml: cannot be read"),
+    ({"sed": [1]}, "sed: unknown key; did you mean 'seeds'"),
+    ({"run": {"budget": {"queries": 4, "usd": 1}}}, "cap: is missing"),
+    ({"run": {"budget": {"output_tokens": 900}}}, "budgets: is missing"),
+    ({"arms": {"direct": {"evaluate.models": ["base"]}}}, "arms.direct: evaluate.models: has no student"),
+    ({"arms": {"direct": {"select.method": "bridg"}}}, "tiny, direct: select.method: unknown"),
+]
+
+
+@pytest.mark.parametrize(("changes", "sentence"), BAD, ids=[sentence[:30] for _, sentence in BAD])
+def test_a_wrong_study_is_refused_in_one_sentence_before_anything_is_done(
+    tiny_base: Path, tmp_path: Path, changes: dict[str, Any], sentence: str
+) -> None:
+    path = study(tmp_path, tiny_base, **{"arms": {"direct": {}}, **changes})
+    with pytest.raises(UserError) as refused:
+        check(read_study(path))
+    assert sentence in str(refused.value)
+
+
+texts = st.lists(st.sampled_from(["a table\nhow many?", "a table\nwhen?", "b table\nhow many?", "alone?", "also?"]))
+
+
+@given(texts)
+def test_questions_share_a_context_where_all_but_their_last_line_is_the_same(found: list[str]) -> None:
+    numbers = contexts([Question(str(n), text, "text") for n, text in enumerate(found)])
+    tables = [text.split("\n")[0] if "\n" in text else (n,) for n, text in enumerate(found)]
+    if len(set(tables)) == len(tables):
+        assert numbers is None
+        return
+    assert numbers is not None
+    pairs = [(one, other) for one in range(len(found)) for other in range(len(found))]
+    assert all((numbers[a] == numbers[b]) == (tables[a] == tables[b]) for a, b in pairs)
+
+
+def run_folder(folder: Path, students: dict[str, list[bool]], gold: str = "yes") -> Path:
+    """A finished run, its own student under ``""`` and those of arms, on as many questions as they answered."""
+    first = next(iter(students.values()))
+    questions = [Question(f"q{n}", f"Is {n} blue?", "yes_no", answer=gold) for n in range(len(first))]
+    arms: dict[str, dict[str, str]] = {}
+    for arm, right in students.items():
+        at = f"arms/{arm}/evaluate/student" if arm else "evaluate/student"
+        rows = [Verdict(f"q{n}", "student", "", "yes", each, True, False, 1) for n, each in enumerate(right)]
+        (folder / at).mkdir(parents=True)
+        write_rows(folder / at / "verdicts.parquet", Verdict, rows)
+        (folder / at / "record.json").write_text("{}")
+        arms[arm] = {"data": "data", "evaluate/student": at}
+    (folder / "data").mkdir()
+    write_rows(folder / "data/test.parquet", Question, questions)
+    (folder / "data/record.json").write_text("{}")
+    facts = {"name": folder.name, "plan": [], "stages": arms.pop(""), "arms": arms}
+    (folder / "run.json").write_text(json.dumps(facts))
+    return folder
+
+
+def test_two_models_are_compared_on_the_same_questions_with_an_exact_test(tmp_path: Path) -> None:
+    one = run_folder(tmp_path / "one", {"": [True] * 30 + [False] * 10, "direct": [True] * 10 + [False] * 30})
+    found = compare([one], ["student", "direct"])
+    assert [model["correct"] for model in found["models"]] == [30, 10]
+    assert found["difference"]["points"] == 50
+    assert found["difference"]["p"] == pytest.approx(2 * 0.5**20)
+    assert found["difference"]["resolved"]
+    assert "+50.0 points" in in_words(found)
+    other = run_folder(tmp_path / "other", {"": [True] * 29 + [False] * 11})
+    close = compare([one, other], [])
+    assert close["difference"]["points"] == 2.5
+    assert "not resolved" in in_words(close)
+    assert compare([other, one], ["student", "direct"])["difference"]["points"] == 47.5
+
+
+def test_what_cannot_be_compared_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    one = run_folder(tmp_path / "one", {"": [True] * 4, "direct": [True] * 4})
+    changed = run_folder(tmp_path / "changed", {"": [True] * 4}, gold="no")
+    for runs, arms, sentence in (
+        ([one], [], "compared with itself"),
+        ([one], ["dirct", "student"], "--arm dirct: is no tested model"),
+        ([one, changed], [], "question q0 is another one"),
+        ([one, one, one], [], "takes two models"),
+        ([tmp_path], [], "holds no run.json"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            compare(runs, arms)
