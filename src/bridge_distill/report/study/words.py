@@ -8,6 +8,8 @@ from typing import Any
 from bridge_distill.report import words
 
 FEW_SEEDS = 3
+# Sentences at the head of a page; the tables hold all.
+MOST = 8
 
 
 def headline(summary: dict[str, Any]) -> str:
@@ -27,9 +29,12 @@ def headline(summary: dict[str, Any]) -> str:
 
 
 def sentences(summary: dict[str, Any]) -> list[str]:
-    """One for each comparison, those that are resolved first; then what limits them all."""
+    """One for each comparison, those that are resolved first, as far as there is room; then what limits them all."""
     rows = [(name, row) for name, row in every_row(summary) if row["difference"]]
     told = [sentence(summary, *pair) for pair in sorted(rows, key=lambda pair: not pair[1]["difference"]["resolved"])]
+    if len(told) > MOST:
+        resolved = sum(row["difference"]["resolved"] for _, row in rows)
+        told = [*told[: min(resolved, MOST)], f"The tables below hold all {len(rows)} comparisons."]
     return [*(told if len(rows) > 1 else []), *limits(summary)]
 
 
