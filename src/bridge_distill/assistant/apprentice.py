@@ -103,7 +103,7 @@ def _texts(questions: Iterable[Question], plan: Sequence[Phase], hinted: bool) -
             yield prompts.local(prompts.hinted(question, question.answer))
     for phase in plan:
         for example in (*phase.examples, *phase.held_out):
-            yield from (example.prompt, example.completion)
+            yield from filter(None, (example.prompt, example.completion))
 
 
 def _tune(
