@@ -43,11 +43,11 @@ def shared(student: Model, assistant: Model) -> Shared:
 
 def surfaces(tokenizer: Any, rows: int) -> list[bytes | None]:
     """What each of ``rows`` tokens adds to a text, in UTF-8; None where it is special or not used."""
-    from transformers import convert_slow_tokenizer
+    from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-    untyped: Any = convert_slow_tokenizer
     by_bytes = "ByteLevel" in tokenizer.backend_tokenizer.to_str()
-    byte_of = {sign: byte for byte, sign in untyped.bytes_to_unicode().items()} if by_bytes else None
+    signs: dict[int, str] = bytes_to_unicode()  # type: ignore[no-untyped-call]
+    byte_of = {sign: byte for byte, sign in signs.items()} if by_bytes else None
     added = tokenizer.added_tokens_decoder
     found: list[bytes | None] = [None] * rows
     for token, index in tokenizer.get_vocab().items():
