@@ -1,7 +1,6 @@
 """Learning from one's own texts: the student writes, the assistant grades every token (GKD, arXiv 2306.13649).
 
-A part of the steps, drawn by the seed, is of texts that the student has just written; the others are of those that
-exist. Either way the assistant reads along and the whole distributions are compared. What a step writes depends on the
+A part of the steps, evenly spread, is of texts that the student has just written; the others are of those that exist. Either way the assistant reads along and the whole distributions are compared. What a step writes depends on the
 seed, the step, the example and the weights alone, so that a resumed training writes the same.
 """
 
@@ -58,7 +57,7 @@ class Live(Objective):
         """The batch with what the assistant thinks of it, its texts written anew where it is the student's turn."""
         numbers = batch["examples"].tolist()
         texts = [self.texts[number] for number in numbers]
-        own = np.random.default_rng([self.seed, step]).random() < self.own
+        own = int((step + 1) * self.own) > int(step * self.own)
         if own:
             texts = self._written(network, numbers, step)
         pairs = [self.readers.pair(*text) for text in texts]
