@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,15 @@ def test_a_distillation_that_is_resumed_ends_with_the_same_bytes(tiny_base: Path
     again = bytes_of(resumed)
     assert all(torch.equal(value, again[name]) for name, value in bytes_of(whole).items())
     assert int(complete[-2].name.split("-")[1]) < training.steps, "some steps were made again"
+
+
+def test_what_the_student_wrote_is_not_learnt_as_a_text(tiny_base: Path, tmp_path: Path) -> None:
+    model = student_of(tiny_base)
+    wrote, told = (own_texts(model, tiny_base, tmp_path, Training(1, 1, 1e-3, 400, 100, 1), own) for own in (1.0, 0.0))
+    for objective, same in ((wrote, True), (told, False)):
+        batch = objective.prepared(model.network, {"examples": torch.arange(2)}, step=0)
+        mixed = replace(objective, mix=replace(objective.mix, weight=0.5))
+        assert (apart(model, mixed, batch) == apart(model, objective, batch)) == same
 
 
 def test_white_box_phases_teach_a_student_and_count_all_tokens(tiny_base: Path, tmp_path: Path) -> None:
