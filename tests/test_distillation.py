@@ -22,8 +22,9 @@ from bridge_distill.models.distillation.grading import Grades, grade, heard
 from bridge_distill.models.distillation.losses import Marked, Mix, mixed
 from bridge_distill.models.distillation.pairs import Readers, sound, spans
 from bridge_distill.models.distillation.tokens import shared, surfaces
-from bridge_distill.models.load import Model, cut, load, text_ids
-from families import sentence_pieces
+from bridge_distill.models.load import Model, load, text_ids
+from bridge_distill.models.shrink import cut
+from families import loaded, save
 
 QUESTIONS = practice.make("legal", 40, 3, 0.0)
 TEXTS = [(prompts.local(q), practice.explain(q, phrasing=0, error=False)) for q in QUESTIONS]
@@ -38,8 +39,9 @@ def base(tiny_base: Path) -> Model:
 
 
 @pytest.fixture(scope="module")
-def pieces() -> Model:
-    return sentence_pieces([text for _, text in TEXTS[:20]])
+def pieces(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """Another family: other merges, spaces and bytes that are tokens of their own, other special tokens."""
+    return loaded(save("gemma2", tmp_path_factory.mktemp("other")))
 
 
 def trimmed(tiny_base: Path, texts: int, common: int) -> Model:

@@ -19,11 +19,12 @@ from bridge_distill.models.distillation.live import Live, live
 from bridge_distill.models.distillation.losses import Mix
 from bridge_distill.models.distillation.stored import stored
 from bridge_distill.models.generator import Decoding
-from bridge_distill.models.load import Model, cut, load
+from bridge_distill.models.load import Model, load
+from bridge_distill.models.shrink import cut
 from bridge_distill.models.train import Example, Trained, Training, fine_tune
 from bridge_distill.records import ASSISTANT, Question, Rationale
 from bridge_distill.student import teach_student
-from families import sentence_pieces
+from families import save
 
 QUESTIONS = practice.make("legal", 16, 3, 0.0)
 EXAMPLES = [Example(prompts.local(q), practice.explain(q, phrasing=0, error=False)) for q in QUESTIONS]
@@ -73,8 +74,9 @@ def test_learning_from_stored_grades_brings_the_student_nearer(tiny_base: Path, 
 
 @pytest.mark.parametrize("teach", [off_policy, on_policy])
 def test_an_assistant_of_another_family_teaches_too(tiny_base: Path, tmp_path: Path, teach: Teach) -> None:
-    sentence_pieces([one.completion for one in EXAMPLES]).save(tmp_path / "other")
-    trained = teach(student_of(tiny_base), tmp_path / "other", tmp_path, Training(20, 4, 3e-3, 400, 100, 1))
+    trained = teach(
+        student_of(tiny_base), save("gemma2", tmp_path / "other"), tmp_path, Training(20, 4, 3e-3, 400, 100, 1)
+    )
     losses = [loss for _, loss in trained.losses]
     assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
 
