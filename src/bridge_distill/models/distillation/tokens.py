@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,8 +71,10 @@ def _rows(model: Model) -> int:
     return int(model.network.get_output_embeddings().weight.shape[0])
 
 
-def _spec(model: Model) -> str:
-    return str(model.tokenizer.backend_tokenizer.to_str())
+def _spec(model: Model) -> dict[str, Any]:
+    """What decides which tokens a text has and how it ends; how texts were padded last does not."""
+    spec = json.loads(model.tokenizer.backend_tokenizer.to_str())
+    return spec | {"truncation": None, "padding": None, "end": model.tokenizer.eos_token_id}
 
 
 def _same(
