@@ -60,7 +60,7 @@ def surfaces(tokenizer: Any, rows: int) -> list[bytes | None]:
 
 
 def _surface(token: str, byte_of: dict[str, int] | None) -> bytes:
-    if byte_of is not None:
+    if byte_of is not None and all(sign in byte_of for sign in token):
         return bytes(byte_of[sign] for sign in token)
     if len(token) == 6 and token.startswith("<0x") and token.endswith(">"):  # a byte of SentencePiece
         return bytes([int(token[3:5], 16)])
@@ -73,7 +73,7 @@ def _rows(model: Model) -> int:
 
 def _spec(model: Model) -> dict[str, Any]:
     """What decides which tokens a text has and how it ends; how texts were padded last does not."""
-    spec = json.loads(model.tokenizer.backend_tokenizer.to_str())
+    spec: dict[str, Any] = json.loads(model.tokenizer.backend_tokenizer.to_str())
     return spec | {"truncation": None, "padding": None, "end": model.tokenizer.eos_token_id}
 
 
@@ -81,8 +81,9 @@ def _same(
     student: Model, assistant: Model, here: list[bytes | None], there: list[bytes | None]
 ) -> list[tuple[int, int]]:
     """Pairs of tokens that say the same, special ones by name, and the two that end a text."""
-    index = {said: number for number, said in enumerate(there) if said is not None}
-    links = [(own, index[said]) for own, said in enumerate(here) if said is not None and said in index]
+    ours, theirs = ({said: number for number, said in enumerate(side) if said} for side in (here, there))
+    links = [(own, theirs[said]) for own, said in enumerate(here) if said in theirs]
+    links += [(ours[said], other) for other, said in enumerate(there) if said in ours]
     names = {str(token): number for number, token in assistant.tokenizer.added_tokens_decoder.items()}
     for own, token in student.tokenizer.added_tokens_decoder.items():
         if str(token) in names and max(own - len(here), names[str(token)] - len(there)) < 0:
