@@ -18,8 +18,9 @@ from bridge_distill.config import Assistant, Compute
 from bridge_distill.engine.rows import iterate_rows
 from bridge_distill.errors import UserError
 from bridge_distill.models.adapters import Adapting, make_adapter, merged, settings_of
-from bridge_distill.models.load import Model, cut, load
+from bridge_distill.models.load import Model, load
 from bridge_distill.models.runtime import set_seed
+from bridge_distill.models.shrink import cut
 from bridge_distill.models.train import Trained, Training, Validation, fine_tune
 from bridge_distill.records import Question, Rationale
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_serializer, model_validator
 
-from bridge_distill.config.models import Shrink
+from bridge_distill.config.shrink import Shrink
 from bridge_distill.config.types import Positive, Rate, Share
 from bridge_distill.section import WHERE, Section
 

@@ -15,8 +15,9 @@ from bridge_distill.config import Assistant, Compute, Writer
 from bridge_distill.engine.rows import count_rows, iterate_rows
 from bridge_distill.errors import UserError
 from bridge_distill.models.adapters import make_adapter, merged
-from bridge_distill.models.load import cut, load
+from bridge_distill.models.load import load
 from bridge_distill.models.runtime import set_seed
+from bridge_distill.models.shrink import cut
 from bridge_distill.models.train import Example, Training, fine_tune
 from bridge_distill.records import Question
 
