@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +24,7 @@ from bridge_distill.models.distillation.pairs import Readers, sound, spans
 from bridge_distill.models.distillation.tokens import shared, surfaces
 from bridge_distill.models.load import Model, load, text_ids
 from bridge_distill.models.shrink import cut
+from families import loaded, save
 
 QUESTIONS = practice.make("legal", 40, 3, 0.0)
 TEXTS = [(prompts.local(q), practice.explain(q, phrasing=0, error=False)) for q in QUESTIONS]
@@ -39,36 +39,9 @@ def base(tiny_base: Path) -> Model:
 
 
 @pytest.fixture(scope="module")
-def pieces() -> Model:
-    """Another family: SentencePiece's way of writing spaces and bytes, other merges, other names of special tokens."""
-    from tokenizers import Tokenizer, decoders, models, normalizers, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    tokenizer = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-    tokenizer.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
-    )
-    special = ["<unk>", "<s>", "</s>", "<pad>", *(f"<0x{byte:02X}>" for byte in range(256))]
-    trainer = trainers.BpeTrainer(vocab_size=700, special_tokens=special, show_progress=False)
-    tokenizer.train_from_iterator([text for _, text in TEXTS[:20]], trainer)
-    spec = json.loads(tokenizer.to_str())
-    spec["added_tokens"] = spec["added_tokens"][:4]  # a trainer makes every given token special; those of bytes are not
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer.from_str(json.dumps(spec)), eos_token="</s>", pad_token="<pad>"
-    )
-    torch.manual_seed(1)
-    config = LlamaConfig(
-        vocab_size=len(fast) + 5,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        eos_token_id=fast.eos_token_id,
-        pad_token_id=fast.pad_token_id,
-    )
-    return Model(LlamaForCausalLM(config).eval(), fast)
+def pieces(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """Another family: other merges, spaces and bytes that are tokens of their own, other special tokens."""
+    return loaded(save("gemma2", tmp_path_factory.mktemp("other")))
 
 
 def trimmed(tiny_base: Path, texts: int, common: int) -> Model:

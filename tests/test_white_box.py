@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from bridge_distill.models.shrink import cut
 from bridge_distill.models.train import Example, Trained, Training, fine_tune
 from bridge_distill.records import ASSISTANT, Question, Rationale
 from bridge_distill.student import teach_student
+from families import save
 
 QUESTIONS = practice.make("legal", 16, 3, 0.0)
 EXAMPLES = [Example(prompts.local(q), practice.explain(q, phrasing=0, error=False)) for q in QUESTIONS]
@@ -70,6 +72,15 @@ def test_learning_from_stored_grades_brings_the_student_nearer(tiny_base: Path, 
     assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
 
 
+@pytest.mark.parametrize("teach", [off_policy, on_policy])
+def test_an_assistant_of_another_family_teaches_too(tiny_base: Path, tmp_path: Path, teach: Teach) -> None:
+    trained = teach(
+        student_of(tiny_base), save("gemma2", tmp_path / "other"), tmp_path, Training(20, 4, 3e-3, 400, 100, 1)
+    )
+    losses = [loss for _, loss in trained.losses]
+    assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
+
+
 def test_grades_of_what_the_student_writes_bring_it_nearer(tiny_base: Path, tmp_path: Path) -> None:
     model, training = student_of(tiny_base), Training(25, 4, 3e-3, 400, 100, 1)
     objective = own_texts(model, tiny_base, tmp_path, training, own=1.0)
@@ -98,6 +109,15 @@ def test_a_distillation_that_is_resumed_ends_with_the_same_bytes(tiny_base: Path
     again = bytes_of(resumed)
     assert all(torch.equal(value, again[name]) for name, value in bytes_of(whole).items())
     assert int(complete[-2].name.split("-")[1]) < training.steps, "some steps were made again"
+
+
+def test_what_the_student_wrote_is_not_learnt_as_a_text(tiny_base: Path, tmp_path: Path) -> None:
+    model = student_of(tiny_base)
+    wrote, told = (own_texts(model, tiny_base, tmp_path, Training(1, 1, 1e-3, 400, 100, 1), own) for own in (1.0, 0.0))
+    for objective, same in ((wrote, True), (told, False)):
+        batch = objective.prepared(model.network, {"examples": torch.arange(2)}, step=0)
+        mixed = replace(objective, mix=replace(objective.mix, weight=0.5))
+        assert (apart(model, mixed, batch) == apart(model, objective, batch)) == same
 
 
 def test_white_box_phases_teach_a_student_and_count_all_tokens(tiny_base: Path, tmp_path: Path) -> None:

@@ -1,15 +1,15 @@
 """Learning from one's own texts: the student writes, the assistant grades every token (GKD, arXiv 2306.13649).
 
-A part of the steps, drawn by the seed, is of texts that the student has just written; the others are of those that
-exist. Either way the assistant reads along and the whole distributions are compared. What a step writes depends on the
-seed, the step, the example and the weights alone, so that a resumed training writes the same.
+A part of the steps, evenly spread, is of texts that the student has just written; the others are of those that exist.
+Either way the assistant reads along and the whole distributions are compared. What a step writes depends on the seed,
+the step, the example and the weights alone, so that a resumed training writes the same.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -58,20 +58,24 @@ class Live(Objective):
         """The batch with what the assistant thinks of it, its texts written anew where it is the student's turn."""
         numbers = batch["examples"].tolist()
         texts = [self.texts[number] for number in numbers]
-        own = np.random.default_rng([self.seed, step]).random() < self.own
+        own = int((step + 1) * self.own) > int(step * self.own)
         if own:
             texts = self._written(network, numbers, step)
         pairs = [self.readers.pair(*text) for text in texts]
         self._note(step, pairs, own)
-        return self._batch(pairs, network.device)
+        return self._batch(pairs, own, network.device)
 
     def losses(self, logits: Any, targets: Any, columns: Mapping[str, Any]) -> Any:
-        """The divergence at the first token of each span, and the likelihood where it counts, (tokens,)."""
+        """The divergence at the first token of each span, mixed with the likelihood of a text that exists, (tokens,).
+
+        What the student wrote itself is no text to be repeated: there the divergence is all.
+        """
         import torch
 
-        shared = self.readers.shared
+        shared, marked = self.readers.shared, dict(columns)
+        mix = replace(self.mix, weight=1.0) if marked.pop("own") else self.mix
         classes = torch.from_numpy(shared.student).to(logits.device)
-        return mixed(logits, targets, Marked(**columns), classes, shared.count, self.mix)
+        return mixed(logits, targets, Marked(**marked), classes, shared.count, mix)
 
     def figures(self) -> dict[str, int]:
         """Tokens trained on, written by the student, and read by the assistant, over all steps and processes."""
@@ -99,7 +103,7 @@ class Live(Objective):
         tokens = [row[:drawn] for row, drawn in zip(written.tokens.tolist(), written.drawn.tolist(), strict=True)]
         return list(zip(asked, tokens, strict=True))
 
-    def _batch(self, pairs: Sequence[Pair], device: Any) -> dict[str, Any]:
+    def _batch(self, pairs: Sequence[Pair], own: bool, device: Any) -> dict[str, Any]:
         """What the training reads: padded texts, and flat the tokens that are learnt with the spans that they make."""
         import torch
 
@@ -114,7 +118,7 @@ class Live(Objective):
             "weights": torch.ones(len(targets), device=device),
             "places": torch.from_numpy(places).to(device),
             "scale": _in_all_processes(torch.tensor(float(len(targets)), device=device)),
-            "columns": self._marked(pairs, device),
+            "columns": {"own": own, **self._marked(pairs, device)},
         }
 
     def _marked(self, pairs: Sequence[Pair], device: Any) -> dict[str, Any]:
