@@ -52,7 +52,7 @@ def test_every_shipped_study_has_a_plan_and_stands_in_its_document(
                     "id": f"{split}-{n}",
                     "question": f"{split} {n}?",
                     "choices": ["a", "b"],
-                    "answer": "A",
+                    "answer": ANSWERS.get(name, "A"),
                     "rationale": "a",
                 }
                 for n in range(40)
