@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge_distill.config import Study
 from bridge_distill.engine.rows import write_rows
 from bridge_distill.errors import UserError
 from bridge_distill.records import Question, Verdict
@@ -25,6 +27,7 @@ ROOT = Path(__file__).parent.parent
 SHIPPED = sorted(
     path for path in (ROOT / "configs/studies").glob("*.yaml") if "arms" in yaml.safe_load(path.read_text())
 )
+ANSWERS = {"legal_diversity": "yes", "tatqa_arith": "3"}
 DIRECT = {"assistant": None, "tutor": None}
 ARMS: dict[str, Any] = {"direct": DIRECT, "bridge": {}}
 
@@ -41,7 +44,7 @@ def study(folder: Path, tiny: Path, **changes: Any) -> Path:
 def test_every_shipped_study_has_a_plan_and_stands_in_its_document(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("gpt35_tracking", "gpt35_dates", "csqa_palm_cose"):
+    for name in ("gpt35_tracking", "gpt35_dates", "csqa_palm_cose", "legal_diversity", "tatqa_arith"):
         (tmp_path / name).mkdir()
         for split in ("train", "test"):
             rows = [
@@ -49,7 +52,7 @@ def test_every_shipped_study_has_a_plan_and_stands_in_its_document(
                     "id": f"{split}-{n}",
                     "question": f"{split} {n}?",
                     "choices": ["a", "b"],
-                    "answer": "A",
+                    "answer": ANSWERS.get(name, "A"),
                     "rationale": "a",
                 }
                 for n in range(40)
@@ -65,6 +68,12 @@ def test_every_shipped_study_has_a_plan_and_stands_in_its_document(
     assert f"configs/studies/{path.name})" in (ROOT / "docs/studies.md").read_text()
     assert path.stem == file.study.name
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_study_that_is_shown_is_one() -> None:
+    shown = re.search(r"```yaml\n(.*?)```", (ROOT / "docs/studies.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert shown is not None
+    assert Study.model_validate(yaml.safe_load(shown[1])).reference == "direct"
 
 
 def test_an_arm_is_there_once_for_each_budget_and_seed_and_one_with_a_budget_of_its_own_once_a_seed(

@@ -40,6 +40,7 @@ def run(
     file: StudyFilePath,
     set_: Overrides = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
+    as_json: AsJson = False,
 ) -> None:
     """Run every cell that is not finished yet. Safe to kill and start again; exits with 1 where a cell failed."""
     from bridge_distill.report.study import in_words, summarise_study, write_study_report
@@ -51,10 +52,8 @@ def run(
     typer.echo(plan_in_words(plan_study(study)), err=True)
     failed = run_study(study, file, set_ or [], workers)
     page = write_study_report(study.folder)
-    typer.echo(in_words(summarise_study(study.folder)))
-    typer.echo(f"report: {page}")
-    for cell, error in failed.items():
-        typer.echo(f"{cell}: failed, {error}")
+    told = [f"{cell}: failed, {error}" for cell, error in failed.items()]
+    _tell(summarise_study(study.folder), lambda found: "\n".join([in_words(found), f"report: {page}", *told]), as_json)
     if failed:
         raise typer.Exit(1)
 

@@ -76,8 +76,6 @@ def read_study(path: Path, overrides: Sequence[str] = ()) -> StudyFile:
     whole = vary(tree, {}, str(study.base), base.parent)
     if study.cap is None and whole.budget.usd is not None:
         raise UserError("cap", "is missing, though the base run caps its USD", "add such as cap: {usd: 1.00}")
-    if not study.budgets and whole.budget.queries is None:
-        raise UserError("budgets", "is missing, and the base run has no cap on queries", "add such as budgets: [5%]")
     where = (path.parent / study.where).resolve() if study.where is not None else whole.runs
     if (where / study.name / "run.json").exists():
         raise UserError("name", f"{where / study.name} is the folder of a run", "give the study another name")
@@ -85,7 +83,7 @@ def read_study(path: Path, overrides: Sequence[str] = ()) -> StudyFile:
     runs: dict[tuple[str, str, str], tuple[Run, Assistant | None]] = {}
     for set_ in study.data or {whole.name: {}}:
         learner = vary(tree, _data(study, set_), f"data.{set_}", base.parent).assistant
-        for budget, arm in product(study.budgets or [whole.budget.queries], study.arms):
+        for budget, arm in product(_budgets(study, whole), study.arms):
             run = _run(study, tree, base.parent, here, set_, arm, budget)
             runs.setdefault((set_, arm, str(run.budget.queries)), (run, run.assistant or learner))
     cells = [
@@ -115,6 +113,15 @@ def _naming(set_: str, arm: str) -> Iterator[None]:
 
 def _data(study: Study, set_: str) -> Mapping[str, Any]:
     return study.data.get(set_, {})
+
+
+def _budgets(study: Study, base: Run) -> list[int | str]:
+    """The study's budgets, else that of its base."""
+    if study.budgets:
+        return study.budgets
+    if base.budget.queries is None:
+        raise UserError("budgets", "is missing, and the base run has no cap on queries", "add such as budgets: [5%]")
+    return [base.budget.queries]
 
 
 def _run(study: Study, tree: dict[str, Any], folder: Path, whole: Run, set_: str, arm: str, budget: Any) -> Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import shutil
@@ -131,7 +132,8 @@ def _description(file: StudyFile, command: str) -> dict[str, Any]:
 
 
 def _help(path: Path, overrides: Sequence[str]) -> None:
-    work(read_study(path, overrides))
+    with contextlib.suppress(KeyboardInterrupt):  # the first process says that all were stopped
+        work(read_study(path, overrides))
 
 
 def _try(file: StudyFile, cell: Cell, wait: bool) -> bool:
