@@ -34,7 +34,7 @@ from bridge_distill.models.runtime import gemm_rate, set_seed
 from bridge_distill.models.train import Example, Training, fine_tune
 
 BATCH, LEARNING_RATE, MAX_TOKENS = 4, 1e-3, 512
-HELD_OUT = 24
+HELD_OUT = 16
 
 
 @dataclass
@@ -169,7 +169,7 @@ def main() -> None:
     """Measure once and print one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer steps, under 50 seconds")
-    steps, turns = (6, 1) if parser.parse_args().quick else (32, 3)
+    steps, turns = (6, 1) if parser.parse_args().quick else (24, 3)
     rows = examples(200)
     texts = [text for row in rows for text in (row.prompt or "", row.completion)]
     student = cut(
