@@ -138,10 +138,11 @@ def test_a_curriculum_that_stopped_anywhere_ends_with_the_same_bytes(
     curriculum = ["heal", {"phase": "rationales", "order": "easy_first"}]
     settings = {"curriculum": curriculum, "warm_up": 0.5, "save_steps": 4}
     whole = taught(tiny_base, tmp_path / "whole", **settings)
+    latency = {"shrunk": whole.pop("shrunk")}
     shutil.copytree(tmp_path / "whole/s", tmp_path / "again/s")
     for name in lost:
         shutil.rmtree(tmp_path / "again/s" / name)
-    assert taught(tiny_base, tmp_path / "again", **settings) == whole
+    assert taught(tiny_base, tmp_path / "again", **settings) | latency == whole | latency
     bytes_of = [(tmp_path / name / "out/model/model.safetensors").read_bytes() for name in ("whole", "again")]
     assert bytes_of[0] == bytes_of[1]
 
