@@ -106,6 +106,7 @@ def _settings(job: Job, processes: int) -> Any:
         use_cpu=on_cpu,
         bf16=not on_cpu,
         dataloader_pin_memory=not on_cpu,
+        ddp_find_unused_parameters=False,
         logging_steps=max(1, training.steps // 40),
         save_total_limit=2,
         report_to="none",
