@@ -58,7 +58,9 @@ def limits(summary: dict[str, Any]) -> Iterator[str]:
 def sentence(summary: dict[str, Any], name: str, row: dict[str, Any]) -> str:
     """What one comparison shows, and what it does not."""
     found = row["difference"]
-    other = f"“{summary['reference']}”" + ("" if found["reference_budget"] == row["budget"] else f" at {found['reference_budget']}")
+    other = f"“{summary['reference']}”" + (
+        "" if found["reference_budget"] == row["budget"] else f" at {found['reference_budget']}"
+    )
     start = f"{name}, {row['budget']}: “{row['arm']}” answers {share(row['accuracy'])}"
     seeds = words.counted(len(found["seeds"]), "seed")
     if found["resolved"]:
