@@ -136,7 +136,7 @@ def test_only_the_methods_that_were_used_are_cited(study: Path, tmp_path: Path) 
     alone = write_study_report(one).read_text(encoding="utf-8")
     assert "Newcombe" in alone
     assert not [name for name in ("Weerahandi", "S. Holm") if name in alone]
-    assert "One seed only" in alone
+    assert "With one seed an interval is over questions alone" in alone
 
 
 def test_an_unfinished_study_says_what_is_missing_and_what_failed(tmp_path: Path) -> None:

@@ -42,9 +42,9 @@ def limits(summary: dict[str, Any]) -> Iterator[str]:
     """What a reader must know before believing: seeds, cells that are missing, purchases that ended early."""
     seeds = [len(row["seeds"]) for _, row in every_row(summary)]
     if seeds and min(seeds) == 1:
-        yield "One seed only: its interval is over questions alone, and says nothing of what another seed would bring."
+        yield "With one seed an interval is over questions alone, and says nothing of what another seed would bring."
     elif seeds and min(seeds) < FEW_SEEDS:
-        yield "Two seeds hardly show how much a seed matters: their intervals are wide for that reason."
+        yield "Where there are two seeds, they hardly show how much a seed matters: intervals are wide for that reason."
     cells = summary["cells"]
     left = cells["planned"] - cells["done"]
     if left:
