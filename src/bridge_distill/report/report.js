@@ -35,6 +35,8 @@
   const draw = () => {
     for (const [name, plot] of Object.entries(plots)) {
       const place = document.getElementById(`plot-${name}`);
+      // A window that changes its size makes a figure take the height of its place.
+      place.style.height = `${plot.layout.height}px`;
       const config = { responsive: true, displaylogo: false, displayModeBar: plot.layout.coloraxis && !narrow.matches ? "hover" : false };
       // Named one by one, and no upload: the default bar offers to send the figure to a server.
       config.showSendToCloud = false;

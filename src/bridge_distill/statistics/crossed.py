@@ -1,11 +1,10 @@
 """How far the mean of a table, seeds by questions, strays: another study would draw other seeds and other questions.
 
 Every seed answers the same questions, so the table is crossed, not nested, and its mean has the variance
-``(seeds + questions - rest) / size`` of the three mean squares of a two-way layout. Few seeds say little of how much seeds
-matter: their mean square is averaged over its chi-square distribution, as Student's t does for one variance and the
-Behrens-Fisher solution for two; R. A. Fisher (1935), Annals of Eugenics 6, in the form of S. Weerahandi (1993),
-Generalized confidence intervals, JASA 88. Percentiles of a two-level bootstrap are no substitute: with three seeds they
-hold the truth in 84 to 98 of 100 cases, by how much seeds matter (``benchmarks/intervals.py``).
+``(seeds + questions - rest) / size`` of the three mean squares of a two-way layout. Few seeds say little of how much
+seeds matter: their mean square is averaged over its chi-square distribution, as Student's t does for one variance and
+the Behrens-Fisher solution for two; R. A. Fisher (1935), Annals of Eugenics 6, in the form of S. Weerahandi (1993),
+Generalized confidence intervals, JASA 88. What else was tried, and how it fared, stands in ``docs/statistics.md``.
 """
 
 from __future__ import annotations
@@ -17,10 +16,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge_distill.statistics.power import Z80_POWER
-
 NODES = 100
-# The mean squares are noisy: seeds that agree by chance do not take away more than half of what questions say.
+# The mean squares are noisy: seeds that agree by chance take away no more than half of what the others say.
 LEAST = 0.5
 
 
@@ -61,7 +58,7 @@ class Spread:
     @property
     def none(self) -> bool:
         """Whether all cells are alike, so that the table says nothing of its own spread."""
-        return max(self.by_seed, self.by_unit) <= 1e-12
+        return max(self.by_seed, self.by_unit, self.rest) <= 1e-12
 
     @property
     def error(self) -> float:
@@ -84,14 +81,10 @@ class Spread:
             high *= 2
         return float(brentq(lambda distance: self.p(distance) - level, 0.0, high, xtol=1e-4 * self.error))
 
-    def detectable(self) -> float:
-        """The smallest distance from 0 that four of five such tables show at the 5% level."""
-        return self.half() + Z80_POWER * self.error
-
     def _variances(self, inflations: NDArray[np.float64]) -> NDArray[np.float64]:
         """The variance of the mean for each value that the mean square of seeds may have had."""
         strayed = self.by_unit + self.by_seed * inflations - self.rest
-        return np.maximum(strayed, LEAST * self.by_unit) / (self.seeds * self.units)
+        return np.maximum(strayed, LEAST * max(self.by_unit, self.rest)) / (self.seeds * self.units)
 
 
 def _by_group(table: NDArray[np.float64], groups: NDArray[np.int64] | None) -> NDArray[np.float64]:

@@ -64,7 +64,7 @@ def _frontier(
     figure.update_layout(
         height=400,
         xaxis=_log_axis(paid, free if any(cost(row) == 0 for row in found["arms"]) else None, title, told),
-        yaxis={"title": {"text": "accuracy"}, "ticksuffix": "%", "range": [0, 102], "fixedrange": True},
+        yaxis={"title": {"text": "accuracy"}, "ticksuffix": "%", "range": _reach(found), "fixedrange": True},
         legend=LEGEND,
     )
     return as_json(figure, top=64, right=24)
@@ -87,16 +87,28 @@ def _line(rows: Sequence[dict[str, Any]], arm: str, number: int, costs: list[str
 
 
 def _add_levels(figure: Any, found: dict[str, Any]) -> None:
-    base = None if found["base"] is None else found["base"]["value"]
-    levels = {
-        "most frequent answer": (found["majority"], PURPLE, "bottom right"),
-        "untuned base": (base, GREY, "bottom left"),
-        "teacher": (found["teacher"], GREEN, "top left"),
+    looks = {
+        "most frequent answer": (PURPLE, "bottom right"),
+        "untuned base": (GREY, "bottom left"),
+        "teacher": (GREEN, "top left"),
     }
-    for name, (level, colour, place) in levels.items():
-        if level is not None:
-            line = {"dash": "dash", "width": 1.5, "color": colour}
-            figure.add_hline(100 * level, line=line, annotation={"text": name}, annotation_position=place)
+    for name, level in _levels(found).items():
+        colour, place = looks[name]
+        line = {"dash": "dash", "width": 1.5, "color": colour}
+        figure.add_hline(100 * level, line=line, annotation={"text": name}, annotation_position=place)
+
+
+def _levels(found: dict[str, Any]) -> dict[str, float]:
+    base = None if found["base"] is None else found["base"]["value"]
+    levels = {"most frequent answer": found["majority"], "untuned base": base, "teacher": found["teacher"]}
+    return {name: level for name, level in levels.items() if level is not None}
+
+
+def _reach(found: dict[str, Any]) -> list[float]:
+    """The accuracies to draw, in per cent: every interval and level, with room for the levels' names."""
+    ends = [row["accuracy"][end] for row in found["arms"] for end in ("low", "high")]
+    ends += _levels(found).values()
+    return [max(100 * min(ends) - 8, -6), min(100 * max(ends) + 8, 106)]
 
 
 def _log_axis(paid: Sequence[float], free: float | None, title: str, told: Callable[[float], str]) -> dict[str, Any]:
@@ -127,7 +139,9 @@ def _forest(rows: Sequence[dict[str, Any]], reference: str) -> dict[str, Any]:
         ("not resolved", GREY, "circle-open"),
     ):
         # The script paints bars of x in the page's ink, so that those of each kind keep a colour by their marker.
-        shown = [(label, row["difference"]) for label, row in zip(labels, compared, strict=True) if verdict(row) == kind]
+        shown = [
+            (label, row["difference"]) for label, row in zip(labels, compared, strict=True) if verdict(row) == kind
+        ]
         figure.add_scatter(
             x=[found["points"] for _, found in shown],
             y=[label for label, _ in shown],
