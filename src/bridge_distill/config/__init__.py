@@ -10,10 +10,11 @@ from bridge_distill.config.budget import Budget, CapSettings, StudyBudget
 from bridge_distill.config.explaining import Explaining
 from bridge_distill.config.guide import Guide, Vote
 from bridge_distill.config.improve import Improve
-from bridge_distill.config.models import Adapter, Assistant, Compute, Evaluate, LevelWeights, Shrink, Tutor
+from bridge_distill.config.models import Adapter, Assistant, Compute, Evaluate, LevelWeights, Tutor
 from bridge_distill.config.pool import Data, Score, Select
 from bridge_distill.config.questions import Questions, Writer
 from bridge_distill.config.run import Run
+from bridge_distill.config.shrink import Shrink
 from bridge_distill.config.student import CurriculumPhase, Student
 from bridge_distill.config.study import Study
 from bridge_distill.config.teacher import Price, Teacher
