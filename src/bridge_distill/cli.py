@@ -35,9 +35,7 @@ app.command("shrink")(shrink)
 
 RunFilePath = Annotated[Path, typer.Argument(metavar="FILE", help="Run file (YAML).")]
 RunName = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, such as runs/legal.")]
-ReportFolder = Annotated[
-    Path, typer.Argument(metavar="FOLDER", help="Folder of a run or a study, such as runs/legal.")
-]
+ReportFolder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of a run or a study, such as runs/legal.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="K=V", help="Override a setting, e.g. student.epochs=2, or those in a file."),

@@ -8,17 +8,21 @@ from typing import Any
 from bridge_distill.report.study.words import every_row
 
 SETTINGS = {
-    "bridge": "Selection by difficulty and coverage, and the assistant between teacher and student: T. V. Le, et al. "
-    "(2025), BRIDGE, arXiv 2512.20403; the formulas are this program's.",
-    "reason1k": "Selection of traces, in our own formulas: ReasonBridge (2025), arXiv 2506.22865.",
-    "reasoning-sparse": "Sparse adapter, in our own formulas: ReasonBridge (2025), arXiv 2506.22865.",
+    "bridge": "Selection by difficulty and coverage, and an assistant between teacher and student: Le, Tran and "
+    "Nguyen (2025), BRIDGE, arXiv 2512.20403; the formulas are this program's.",
+    "reason1k": "Selection of traces, in our own formulas: Zhong and Tang (2025), ReasonBridge, arXiv 2506.22865.",
+    "reasoning-sparse": "Sparse adapter, in our own formulas: Zhong and Tang (2025), ReasonBridge, arXiv 2506.22865.",
+    "dpp": "Determinantal point process: L. Chen et al. (2017), arXiv 1709.05135.",
+    "k_center": "k-center: T. Gonzalez (1985); O. Sener and S. Savarese (2017), arXiv 1708.00489.",
+    "k_means": "k-means: V. Birodkar et al. (2019), arXiv 1901.11409.",
     "lora": "LoRA: E. Hu et al. (2021), arXiv 2106.09685.",
     "deita": "DEITA: W. Liu et al. (2023), arXiv 2312.15685.",
     "typical": "TypiClust: G. Hacohen et al. (2022), arXiv 2202.02794.",
     "max_herding": "MaxHerding: W. Bae et al. (2024), arXiv 2407.12212.",
     "rds": "RDS+: H. Ivison et al. (2025), arXiv 2503.01807.",
     "multi_task": "Distilling step-by-step: C.-Y. Hsieh et al. (2023), arXiv 2305.02301.",
-    "on_policy": "On-policy distillation: R. Agarwal et al. (2023), arXiv 2306.13649; Y. Gu et al. (2023), arXiv 2306.08543.",
+    "on_policy": "On-policy distillation: R. Agarwal et al. (2023), arXiv 2306.13649; Y. Gu et al. (2023), "
+    "arXiv 2306.08543.",
     "distil": "Distillation on probabilities: G. Hinton et al. (2015), arXiv 1503.02531.",
 }
 SEEDS = (
