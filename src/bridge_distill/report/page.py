@@ -13,8 +13,8 @@ from typing import Any
 
 from bridge_distill import artifacts
 from bridge_distill.report import curriculum, figures, guides, improvement, questions, rounds, words
+from bridge_distill.report.browser import browser
 from bridge_distill.report.coverage import Pool, read_pool
-from bridge_distill.report.examples import side_by_side
 from bridge_distill.report.flow import flow
 from bridge_distill.report.folder import RunFolder, graded, open_run, write_text
 from bridge_distill.report.spending import spendings
@@ -58,7 +58,7 @@ def _content(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
         "improvements": improvement.improvements(summary),
         "new_questions": questions.shown(summary),
         "losses": {name: (curve[0][1], curve[-1][1]) for name, curve in losses.items()},
-        "examples": [] if data is None else side_by_side(artifacts.test_questions(data), models),
+        "browser": None if data is None else browser(artifacts.test_questions(data), models),
         "rejected": _rejected(data, summary),
         "overlap": {key: value for key, value in run.figures("data").items() if key.startswith("overlap")},
         "facts": _facts(run),
@@ -165,11 +165,12 @@ def render(template: str, content: dict[str, Any]) -> str:
         for name in ("percent", "points", "count", "parameters", "money", "duration", "memory", "excerpt", "unbroken")
     }
     own = files("bridge_distill.report")
-    scripts = {"plotly": get_plotlyjs(), "script": own.joinpath("report.js").read_text(encoding="utf-8")}
+    names = ["report.js", *(["browser.js"] if content.get("browser") else [])]
+    scripts = [get_plotlyjs(), *(own.joinpath(name).read_text(encoding="utf-8") for name in names)]
     style = own.joinpath("report.css").read_text(encoding="utf-8")
-    # Only these two scripts may run: should a text ever slip through the escaping, the browser refuses it.
-    policy = " ".join(f"'sha256-{_digest(script)}'" for script in scripts.values())
-    return environment.get_template(template).render(**content, **scripts, style=style, policy=policy)
+    # Only these scripts may run: should a text ever slip through the escaping, the browser refuses it.
+    policy = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
+    return environment.get_template(template).render(**content, scripts=scripts, style=style, policy=policy)
 
 
 def _digest(script: str) -> str:
