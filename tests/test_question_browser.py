@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from answered import DOMAINS, HOSTILE, TEXTS, answered_run, is_right
 from bridge_distill.records import Question, Verdict
 from bridge_distill.report import write_report
 from bridge_distill.report.browser import LONGEST, browser, fitting
 from bridge_distill.report.folder import Graded
 from pages import Page
-from answered import DOMAINS, HOSTILE, TEXTS, is_right, answered_run
 
 
 @given(st.lists(st.integers(0, 3 * LONGEST), min_size=1, max_size=40), st.integers(0, 200_000))
