@@ -31,10 +31,9 @@ def question(index: int, texts: Sequence[str]) -> Question:
 
 
 def is_right(model: str, index: int) -> bool:
-    """The base is right on every third, the assistant on the first three quarters of each ten, the student on more."""
-    return {"base": index % 3 == 0, "assistant": index % 10 < 7, "student": index % 10 < 9, "direct": index % 2 == 0}[
-        model
-    ]
+    """Each model is right by a rule of its own, so that any two of them differ on some questions."""
+    rules = {"base": index % 3 == 0, "assistant": index % 10 < 7, "student": index % 10 < 9, "direct": index % 2 == 0}
+    return rules[model]
 
 
 def is_readable(index: int) -> bool:
@@ -61,10 +60,8 @@ def answered_run(path: Path, count: int, texts: Sequence[str] = TEXTS) -> Path:
     facts = {"name": "tested", "config": {"seed": 0}, "plan": [*stages], "stages": stages, "arms": {"direct": arm}}
     (run / "run.json").write_text(json.dumps(facts))
     write_rows(run / "data" / artifacts.TEST, Question, [question(index, texts) for index in range(count)])
-    for model, folder in {
-        **{model: f"evaluate/{model}" for model in MODELS},
-        "direct": arm["evaluate/student"],
-    }.items():
+    folders = {model: f"evaluate/{model}" for model in MODELS}
+    for model, folder in {**folders, "direct": arm["evaluate/student"]}.items():
         rows = [verdict(model, index, texts) for index in range(count)]
         write_rows(run / folder / artifacts.VERDICTS, Verdict, rows)
     return run
