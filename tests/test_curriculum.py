@@ -48,7 +48,7 @@ def made(phase: Any, materials: Materials = MATERIALS) -> list[Example]:
 def lengths(settings: Student) -> list[int]:
     """The steps of each phase of a curriculum over ``MATERIALS``."""
     phases = phases_of(settings)
-    examples = [phase.examples(MATERIALS) for phase in phases]
+    examples = [len(phase.examples(MATERIALS)) for phase in phases]
     return [steps_of(settings, phases, examples, index, 10.0, []) for index in range(len(phases))]
 
 

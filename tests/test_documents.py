@@ -10,6 +10,9 @@ import yaml
 
 from bridge_distill import practice
 from bridge_distill.config import Run
+from bridge_distill.runfile import read_run
+from bridge_distill.student import check
+from bridge_distill.student.contract import curriculum_phases, orders
 from bridge_distill.teacher.loopback import read_script
 from bridge_distill.teacher.loopback.faults import KINDS, PLACES
 from bridge_distill.traces import render
@@ -18,10 +21,11 @@ ROOT = Path(__file__).parent.parent
 TEACHER = (ROOT / "docs/teacher.md").read_text(encoding="utf-8")
 ENGINES = (ROOT / "docs/engines.md").read_text(encoding="utf-8")
 TRACES = (ROOT / "docs/traces.md").read_text(encoding="utf-8")
+CURRICULUM = (ROOT / "docs/curriculum.md").read_text(encoding="utf-8")
 IMPROVEMENT = (ROOT / "docs/improvement.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(
     r"```yaml\n(.*?)```",
-    (ROOT / "README.md").read_text(encoding="utf-8") + TEACHER + TRACES + IMPROVEMENT + ENGINES,
+    (ROOT / "README.md").read_text(encoding="utf-8") + TEACHER + TRACES + IMPROVEMENT + CURRICULUM + ENGINES,
     re.DOTALL,
 )
 LINES = re.findall(r"^    (teacher: \{.*)$", TEACHER, re.MULTILINE)
@@ -50,3 +54,17 @@ def test_the_trace_that_is_shown_is_one_that_the_expert_writes() -> None:
     trace = practice.trace(text, 0, False)
     assert trace is not None
     assert shown[0].replace("    ", "") == render(trace)
+
+
+@pytest.mark.parametrize("name", [*curriculum_phases.names(), *orders.names()])
+def test_every_phase_and_order_is_described(name: str) -> None:
+    assert f"`{name}`" in CURRICULUM
+
+
+def test_every_baseline_is_described_as_it_is_shipped() -> None:
+    page = (ROOT / "docs/baselines.md").read_text(encoding="utf-8")
+    shipped = read_run(ROOT / "configs/baselines.yaml")
+    assert set(shipped.arms) == set(re.findall(r"^\| `([\w-]+)` \|", page, re.MULTILINE))
+    for run in (shipped.run, *shipped.arms.values()):
+        check(run.student, with_assistant=run.assistant is not None)
+        assert run.student.tokens == shipped.run.student.tokens

@@ -196,9 +196,10 @@ def _seconds(run: Run, pool: data.Pool, paid: int, to_do: Sequence[str], arms: i
     student = size[run.student.base] * share
     added = run.questions.amount * run.questions.keep_best if run.assistant is not None else 0
     steps = run.student.steps or (run.student.epochs or 3) * (pool.size + added) / run.student.batch
+    learnt = run.student.tokens or steps * run.student.batch * (prompt + reply)
     work = {
         "score": 2 * size[reader] * pool.size * (prompt + selection.written_tokens(run.score)) / READING_SHARE,
-        "student": 6 * student * steps * run.student.batch * (prompt + reply) / TRAINING_SHARE * (1 + arms),
+        "student": 6 * student * learnt / TRAINING_SHARE * (1 + arms),
         "evaluate/base": 2 * size[run.student.base] * pool.test * (prompt + reply) / WRITING_SHARE,
         "evaluate/student": 2 * student * pool.test * (prompt + reply) / WRITING_SHARE * (1 + arms),
     }

@@ -8,7 +8,6 @@ from typing import Any
 
 from bridge_distill.config import Student
 from bridge_distill.errors import UserError
-from bridge_distill.models.train import Example
 from bridge_distill.student.contract import Phase
 
 _DEFAULT_EPOCHS = 3.0
@@ -40,12 +39,12 @@ def shares(settings: Student, phases: Sequence[Phase[Any]]) -> list[float | None
 def steps_of(
     settings: Student,
     phases: Sequence[Phase[Any]],
-    examples: Sequence[Sequence[Example]],
+    examples: Sequence[int],
     index: int,
     mean_tokens: float,
     spent: Sequence[int],
 ) -> int:
-    """Optimizer steps of phase ``index``, at least 1.
+    """Optimizer steps of phase ``index``, at least 1; ``examples`` is how many each phase has.
 
     ``spent`` are the real tokens that each phase before it has read and ``mean_tokens`` what one example of its own
     has: under ``student.tokens`` a phase gets its part of what is left of them, so that earlier phases' deviations
@@ -54,7 +53,7 @@ def steps_of(
     item, of = settings.curriculum[index], shares(settings, phases)
     share = of[index]
     if share is None:
-        steps = item.steps or (item.epochs or 0) * len(examples[index]) / settings.batch
+        steps = item.steps or (item.epochs or 0) * examples[index] / settings.batch
     elif settings.tokens is not None:
         left = settings.tokens - sum(tokens for tokens, part in zip(spent, of, strict=False) if part is not None)
         steps = round(left * share / sum(part or 0 for part in of[index:]) / (mean_tokens * settings.batch))
@@ -63,9 +62,9 @@ def steps_of(
     return max(1, math.ceil(steps))
 
 
-def _total(settings: Student, phases: Sequence[Phase[Any]], examples: Sequence[Sequence[Example]]) -> int:
+def _total(settings: Student, phases: Sequence[Phase[Any]], examples: Sequence[int]) -> int:
     if settings.steps is not None:
         return settings.steps
-    teaching = [len(made) for phase, made in zip(phases, examples, strict=True) if not phase.warm_up]
-    largest = max(teaching or map(len, examples))
+    teaching = [count for phase, count in zip(phases, examples, strict=True) if not phase.warm_up]
+    largest = max(teaching or examples)
     return math.ceil((settings.epochs or _DEFAULT_EPOCHS) * largest / settings.batch)

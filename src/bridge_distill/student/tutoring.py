@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,11 @@ from bridge_distill.engine.stage import write_json
 from bridge_distill.errors import UserError
 from bridge_distill.models.load import Model, cut, load, text_ids
 from bridge_distill.models.runtime import set_seed
-from bridge_distill.models.train import Example, Training
-from bridge_distill.models.train.examples import Row, encode
 from bridge_distill.records import Question, Rationale
-from bridge_distill.student.contract import ASSISTANT, RATIONALES, Lesson, Materials, Phase, orders
+from bridge_distill.student.contract import RATIONALES, Materials, Phase
+from bridge_distill.student.course import Course
 from bridge_distill.student.curriculum import phases_of
 from bridge_distill.student.instructions import read_instructions
-from bridge_distill.student.schedule import steps_of
 
 
 def teach_student(
@@ -44,12 +41,13 @@ def teach_student(
     instructions, refused = read_instructions(Path(settings.instructions)) if settings.instructions else ([], [])
     figures = _so_far(scratch, len(phases))
     model = _start(settings, questions, rationales, scratch, len(figures), compute, seed)
-    materials = Materials(questions, rationales, instructions, lambda text: len(text_ids(model.tokenizer, text)), seed)
-    examples = [phase.examples(materials) for phase in phases]
+    course = Course(settings, phases, model, assistant, scratch, compute, seed)
+    examples = course.examples(
+        Materials(questions, rationales, instructions, lambda text: len(text_ids(model.tokenizer, text)), seed)
+    )
     for index in range(len(figures), len(phases)):
-        lesson = _lesson(settings, phases, examples, index, figures, model, assistant, scratch, compute, seed)
-        with _said(phases[index]):
-            taught = phases[index].teach(model, lesson)
+        lesson = course.lesson(index, examples, [each["tokens"] for each in figures])
+        taught = phases[index].teach(model, lesson)
         figures.append({"name": settings.curriculum[index].phase, **taught.figures()})
         _keep_phase(model, scratch / f"phase-{index}", figures)
     model.save(folder / artifacts.MODEL)
@@ -96,55 +94,6 @@ def _start(
     texts = [prompts.local(question) for question in questions] + [row.text for row in rationales]
     texts += [prompts.answer_line(question.answer) for question in questions if question.answer is not None]
     return cut(load(settings.base, compute, "student.base"), settings.shrink, texts, "student.shrink")
-
-
-def _lesson(
-    settings: Student,
-    phases: Sequence[Phase[Any]],
-    examples: Sequence[list[Example]],
-    index: int,
-    before: Sequence[dict[str, Any]],
-    model: Model,
-    assistant: Path | None,
-    scratch: Path,
-    compute: Compute,
-    seed: int,
-) -> Lesson:
-    """Phase ``index`` as it is about to be taught, ``before`` are the figures of those before it."""
-    item, phase, place = settings.curriculum[index], phases[index], scratch / f"lesson-{index}"
-    place.mkdir(parents=True, exist_ok=True)
-    with _said(phase):
-        rows = encode(model, examples[index], settings.max_tokens)
-    mean = sum(len(row.ids) for row in rows) / len(rows)
-    training = Training(
-        steps_of(settings, phases, examples, index, mean, [each["tokens"] for each in before]),
-        settings.batch,
-        item.learning_rate or settings.learning_rate,
-        settings.max_tokens,
-        settings.save_steps,
-        seed + index,
-    )
-    whom = assistant / artifacts.MODEL if assistant is not None and ASSISTANT in phase.needs else None
-    order = _order(item.order, model, rows, compute, place / "order.json")
-    return Lesson(examples[index], order, training, place, f"teaching the student: {item.phase}", whom, compute)
-
-
-def _order(name: str, model: Model, rows: Sequence[Row], compute: Compute, kept: Path) -> list[int] | None:
-    """Numbers of the examples; taken once, as a resumed phase has another model."""
-    if not kept.exists():
-        places = orders.get(name, "student.curriculum")(model, rows, compute)
-        write_json(kept, None if places is None else [rows[at].number for at in places])
-    found: list[int] | None = json.loads(kept.read_text())
-    return found
-
-
-@contextmanager
-def _said(phase: Phase[Any]) -> Iterator[None]:
-    """Examples that are all too long as the user's error."""
-    try:
-        yield
-    except ValueError as error:
-        raise UserError("student.max_tokens", f"{phase.place}: {error}", "raise it") from error
 
 
 def _keep_phase(model: Model, folder: Path, figures: list[dict[str, Any]]) -> None:

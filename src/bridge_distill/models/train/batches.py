@@ -66,7 +66,7 @@ class Collator:
     objective: Objective
 
     def __call__(self, items: Sequence[Item]) -> dict[str, Any]:
-        """``input_ids`` (b, t); of the n tokens that are learnt ``targets``, ``weights`` and ``places`` (n,).
+        """``input_ids`` (b, t) of ``examples`` (b,); of ``n`` learnt tokens ``targets``, ``weights``, ``places`` (n,).
 
         A place is that of the token before it in the flattened ids, whose logits predict it.
         """
@@ -88,6 +88,7 @@ class Collator:
             "input_ids": torch.from_numpy(ids),
             **{name: torch.from_numpy(np.concatenate(parts)) for name, parts in flat.items()},
             "scale": torch.tensor(items[0].scale),
+            "examples": torch.tensor([row.number for row in rows]),
             "columns": {name: torch.from_numpy(np.concatenate([c[name] for c in columns])) for name in columns[0]},
         }
 

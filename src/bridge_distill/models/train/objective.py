@@ -22,6 +22,13 @@ class Objective(Protocol):
         them. Entries of tokens of weight 0 are dropped.
         """
 
+    def prepared(self, network: Any, batch: dict[str, Any], step: int) -> dict[str, Any]:
+        """What is learnt in a step (from 0) in place of the collator's ``batch``; by default that itself.
+
+        ``network`` is the one that is trained, as it is before the step.
+        """
+        return batch
+
     def losses(self, logits: Any, targets: Any, columns: Mapping[str, Any]) -> Any:
         """The loss (n,) in nats of ``n`` tokens, from float32 ``logits`` (n, vocabulary) and token ids (n,).
 
@@ -29,7 +36,7 @@ class Objective(Protocol):
         """
 
 
-class Likelihood:
+class Likelihood(Objective):
     """The plain one: the negative log-likelihood of each token."""
 
     def columns(self, example: int) -> Mapping[str, NDArray[np.generic]]:

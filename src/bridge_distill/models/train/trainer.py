@@ -119,7 +119,9 @@ def _trainer_class() -> Any:
         def compute_loss(
             self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
-            with _logits_at(self.accelerator.unwrap_model(model), inputs["places"]):
+            network = self.accelerator.unwrap_model(model)
+            inputs = self._objective.prepared(network, inputs, self.state.global_step)
+            with _logits_at(network, inputs["places"]):
                 outputs = model(input_ids=inputs["input_ids"], use_cache=False)
             losses = self._objective.losses(outputs.logits.float(), inputs["targets"], inputs["columns"])
             # Processes take the mean of their gradients; the mean over the step's tokens is the sum of their shares.
