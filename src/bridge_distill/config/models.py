@@ -117,7 +117,8 @@ class Evaluate(Section):
 class Compute(Section):
     """Where and how fast models run; never part of what is produced.
 
-    ``engine`` is what writes, ``engine_url`` the address of one that is a server (docs/engines.md).
+    ``engine`` is what writes, ``engine_url`` the address of one that is a server (docs/engines.md). ``report_to``
+    names trackers that are told of losses and figures (docs/reports.md).
     """
 
     device: str = "auto"
@@ -125,3 +126,4 @@ class Compute(Section):
     batch_tokens: Positive = 8192
     engine: str = "transformers"
     engine_url: str | None = None
+    report_to: list[Literal["trackio", "tensorboard", "wandb", "mlflow"]] = []
