@@ -10,8 +10,9 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,12 @@ _SILENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "WANDB_ERROR_REPORTING": "false",
 
 @dataclass(frozen=True)
 class Tracking:
-    """Who is told of a run; ``folder`` is where TensorBoard's files go."""
+    """Who is told of a run, and of what now; ``folder`` is the run's, where TensorBoard's files go."""
 
     trackers: Sequence[str]
     run: str
     folder: Path
+    label: str = ""
 
 
 _current: Tracking | None = None
@@ -59,21 +61,25 @@ def tracking(names: Sequence[str], run: str, folder: Path) -> Iterator[None]:
             _current = before
 
 
-def arguments(label: str) -> dict[str, Any]:
-    """What a trainer's settings say of its training, by the name ``label``; nothing where nobody is told."""
-    return {} if _current is None else {"run_name": f"{_current.run}: {label}", "project": _current.run}
+def arguments() -> dict[str, Any]:
+    """What a trainer's settings say of the training under way; nothing where nobody is told."""
+    return {} if _current is None else {"run_name": f"{_current.run}: {_current.label}", "project": _current.run}
 
 
 @contextmanager
-def told(label: str) -> Iterator[list[Any]]:
-    """Callbacks for one trainer, by which the trackers are told of its losses."""
-    if _current is None:
+def told(label: str, place: Path) -> Iterator[list[Any]]:
+    """Callbacks for one trainer, which tell of what is called ``label`` and lies at ``place``, in a stage or below."""
+    global _current
+    before = _current
+    if before is None:
         yield []
         return
+    _current = replace(before, label=_name(label, place, before.folder))
     try:
-        yield [_callback(name, _current.folder / "tensorboard" / label) for name in _current.trackers]
+        yield [_callback(name, before.folder / "tensorboard" / _current.label) for name in before.trackers]
     finally:
-        if "wandb" in _current.trackers:  # its integration leaves the run open for the next training
+        _current = before
+        if "wandb" in before.trackers:  # its integration leaves the run open for the next training
             import wandb
 
             wandb.finish()
@@ -87,13 +93,20 @@ def tell_figures(stages: Mapping[str, Path]) -> None:
 
     found = {name: read_record(folder)["figures"] for name, folder in stages.items()}
     logs = {f"eval_{key}": value for key, value in _numbers(found, "")}
-    settings = TrainingArguments(str(_current.folder), report_to="none", use_cpu=True, **arguments(FIGURES))
-    state, control = TrainerState(), TrainerControl()
-    with told(FIGURES) as callbacks:
+    folder, state, control = _current.folder, TrainerState(), TrainerControl()
+    with told(FIGURES, folder) as callbacks:
+        settings = TrainingArguments(str(folder), report_to="none", use_cpu=True, **arguments())
         for callback in callbacks:
             callback.on_train_begin(settings, state, control)
             callback.on_log(settings, state, control, logs=dict(logs))
             callback.on_train_end(settings, state, control)
+
+
+def _name(label: str, place: Path, run: Path) -> str:
+    """The stage that a place of a run belongs to, which tells the trainings of arms apart, and the label."""
+    inside = place.relative_to(run).parts if place.is_relative_to(run) else ()
+    stage = "-".join(takewhile(lambda part: not part.startswith("."), inside))
+    return f"{stage}, {label}" if stage else label
 
 
 def _callback(name: str, folder: Path) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bridge_distill.engine import tracking
 from bridge_distill.engine.progress import Tick
 from bridge_distill.models.train.batches import Collator, HeldOut, Steps
 from bridge_distill.models.train.checkpoints import mark_complete
@@ -51,8 +53,11 @@ class Job:
     ended: int | None
 
 
-def run(job: Job, processes: int, tick: Tick) -> tuple[Any, Any]:
-    """Train ``job.network`` in place, together with all other ``processes``; the network and the trainer's state."""
+def run(job: Job, processes: int, tick: Tick, trackers: Sequence[Any] = ()) -> tuple[Any, Any]:
+    """Train ``job.network`` in place, together with all other ``processes``; the network and the trainer's state.
+
+    ``trackers`` are callbacks that are told of the losses.
+    """
     from transformers import PrinterCallback
 
     batch = job.training.batch
@@ -63,11 +68,18 @@ def run(job: Job, processes: int, tick: Tick) -> tuple[Any, Any]:
         data_collator=Collator(job.padding, job.objective),
         train_dataset=Steps(job.rows, job.order, batch),
         eval_dataset=HeldOut(job.held_out, batch) if job.held_out else None,
-        callbacks=_callbacks(job, tick),
+        callbacks=[*_callbacks(job, tick), *trackers],
     )
     trainer.remove_callback(PrinterCallback)
+    # Sharded training takes the network apart; its pieces are put together in a copy.
+    whole = copy.deepcopy(job.network) if trainer.is_fsdp_enabled else None
     trainer.train(resume_from_checkpoint=job.last)
-    return trainer.accelerator.unwrap_model(trainer.model).eval(), trainer.state
+    if whole is None:
+        return trainer.accelerator.unwrap_model(trainer.model).eval(), trainer.state
+    found = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    if trainer.is_world_process_zero():
+        whole.load_state_dict(found)
+    return whole.eval(), trainer.state
 
 
 def _settings(job: Job, processes: int) -> Any:
@@ -101,6 +113,7 @@ def _settings(job: Job, processes: int) -> Any:
         logging_steps=max(1, training.steps // 40),
         save_total_limit=2,
         report_to="none",
+        **tracking.arguments(),
         disable_tqdm=True,
         **(stopping_early if job.held_out else {"save_steps": training.save_steps}),
     )
