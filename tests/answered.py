@@ -56,7 +56,7 @@ def answered_run(path: Path, count: int, texts: Sequence[str] = TEXTS) -> Path:
     arm = {"data": "data", "evaluate/student": "arms/direct/evaluate/student"}
     for folder in (*stages.values(), arm["evaluate/student"]):
         (run / folder).mkdir(parents=True)
-        (run / folder / "record.json").write_text(json.dumps({"figures": {}}))
+        (run / folder / "record.json").write_text(json.dumps({"stage": folder, "figures": {}}))
     facts = {"name": "tested", "config": {"seed": 0}, "plan": [*stages], "stages": stages, "arms": {"direct": arm}}
     (run / "run.json").write_text(json.dumps(facts))
     write_rows(run / "data" / artifacts.TEST, Question, [question(index, texts) for index in range(count)])

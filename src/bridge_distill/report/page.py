@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge_distill import artifacts
-from bridge_distill.report import curriculum, figures, guides, improvement, questions, rounds, words
+from bridge_distill.report import citations, curriculum, figures, guides, improvement, questions, rounds, words
 from bridge_distill.report.browser import browser
 from bridge_distill.report.coverage import Pool, read_pool
 from bridge_distill.report.flow import flow
@@ -62,6 +62,7 @@ def _content(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
         "rejected": _rejected(data, summary),
         "overlap": {key: value for key, value in run.figures("data").items() if key.startswith("overlap")},
         "facts": _facts(run),
+        "cited": _cited(run, summary),
         "curricula": taught,
         "plots": _plots(summary, models, pool, losses) | curriculum.plots(taught),
     }
@@ -124,6 +125,13 @@ def _facts(run: RunFolder) -> dict[str, Any]:
         "finished": max((str(record.get("finished_at") or "") for _, record in records), default=""),
         "records": [(folder, record.get("seconds"), record.get("peak_memory_bytes")) for folder, record in records],
     }
+
+
+def _cited(run: RunFolder, summary: dict[str, Any]) -> list[citations.Cited]:
+    """The methods of the stages that are done, arms' included, and of the page's own statistics."""
+    records = [record for _, record in run.records()]
+    used = [found for record in records for found in citations.of_stage(record["stage"], record.get("settings") or {})]
+    return citations.cited(used + (list(citations.TESTS.items()) if "models" in summary else []))
 
 
 def _command(line: str) -> str:
