@@ -30,6 +30,7 @@ app.command("curate")(curate_command)
 
 RunFilePath = Annotated[Path, typer.Argument(metavar="FILE", help="Run file (YAML).")]
 RunName = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, such as runs/legal.")]
+ReportFolder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of a run or a study, such as runs/legal.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="K=V", help="Override a setting, e.g. student.epochs=2, or those in a file."),
@@ -83,11 +84,24 @@ def status(run: RunName, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def report(run: RunName, as_json: AsJson = False) -> None:
-    """Write report.html and summary.json of a run, finished or not."""
-    if not (run / "run.json").is_file():
-        raise UserError(str(run), "is not a run folder", "give one such as runs/legal")
-    _report(run, as_json)
+def report(
+    folder: ReportFolder,
+    reference: Annotated[
+        str | None, typer.Option(metavar="ARM", help="Compare a study's arms with this one instead of its own.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write report.html and summary.json of a run or a study, finished or not."""
+    from bridge_distill.report.study import is_study, write_study_report
+
+    if is_study(folder):
+        _tell(write_study_report(folder, reference), as_json)
+        return
+    if not (folder / "run.json").is_file():
+        raise UserError(str(folder), "is the folder of no run and no study", "give one such as runs/legal")
+    if reference is not None:
+        raise UserError("--reference", f"{folder} is a run, whose arms are compared with its student", "leave it out")
+    _report(folder, as_json)
 
 
 @app.command()
@@ -138,9 +152,12 @@ def teacher_serve(
 def _report(folder: Path, as_json: bool) -> None:
     from bridge_distill.report import write_report
 
-    page = write_report(folder)
+    _tell(write_report(folder), as_json)
+
+
+def _tell(page: Path, as_json: bool) -> None:
     if as_json:
-        typer.echo((folder / "summary.json").read_text())
+        typer.echo((page.parent / "summary.json").read_text())
     else:
         typer.echo(f"report: {page}")
 

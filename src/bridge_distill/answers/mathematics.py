@@ -15,7 +15,7 @@ _OWN_SIGNS = ("$", r"\(", r"\[", r"\boxed")
 
 
 class Mathematics:
-    """Canonical keeps the spelling on one line. ``1/2``, ``0.5`` and ``\\frac{1}{2}`` are one answer, and so are sets."""
+    """Canonical keeps the spelling on one line; ``1/2``, ``0.5`` and ``\\frac{1}{2}`` are one answer."""
 
     def instruction(self, question: Question) -> str:
         """``a mathematical expression``."""

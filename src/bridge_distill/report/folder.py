@@ -48,7 +48,7 @@ class RunFolder:
     def record(self, stage: str, arm: str | None = None) -> dict[str, Any]:
         """What a stage recorded; empty where it is not finished."""
         folder = self.folder(stage, arm)
-        return {} if folder is None else _json(folder / "record.json")
+        return {} if folder is None else read_json(folder / "record.json")
 
     def figures(self, stage: str, arm: str | None = None) -> dict[str, Any]:
         """The figures in a stage's record; empty where it is not finished."""
@@ -88,7 +88,7 @@ def open_run(path: Path) -> RunFolder:
     """Open a run folder. Raises ``UserError`` where it is not one."""
     if not (path / "run.json").is_file():
         raise UserError(str(path), "holds no run.json", "give the folder of a run, such as runs/<name>")
-    return RunFolder(path, _json(path / "run.json"))
+    return RunFolder(path, read_json(path / "run.json"))
 
 
 def graded(run: RunFolder) -> list[Graded]:
@@ -118,7 +118,8 @@ def write_text(path: Path, text: str) -> None:
     partial.replace(path)
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object; raises ``UserError`` where the file holds none."""
     cure = "restore the file, or run the stage that wrote it again"
     try:
         loaded = json.loads(path.read_text(encoding="utf-8"))

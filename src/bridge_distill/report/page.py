@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
-import shlex
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from bridge_distill.report.browser import browser
 from bridge_distill.report.coverage import Pool, read_pool
 from bridge_distill.report.flow import flow
 from bridge_distill.report.folder import RunFolder, graded, open_run, write_text
+from bridge_distill.report.hiding import shown_command, without_secrets
 from bridge_distill.report.spending import spendings
 from bridge_distill.report.summary import write_summary
 from bridge_distill.report.training import curves
@@ -25,9 +24,6 @@ from bridge_distill.report.verdict import comparisons, headline
 CHOSEN_ROWS = 200
 REJECTED_ROWS = 50
 CELL_CHARACTERS = 300
-SECRETS = re.compile(r"api_?key|key_command|token$|secret|password", re.IGNORECASE)
-SECRET_VALUE = re.compile(r"((?:api_?key|key_command|token|secret|password)\s*[=:]\s*).*", re.IGNORECASE | re.DOTALL)
-HIDDEN = "(hidden)"
 
 
 def write_report(run_folder: Path) -> Path:
@@ -115,10 +111,10 @@ def _facts(run: RunFolder) -> dict[str, Any]:
 
     records = list(run.records())
     versions = {name: str(version) for _, record in records for name, version in (record.get("versions") or {}).items()}
-    config = _without_secrets(run.facts.get("config") or {})
+    config = without_secrets(run.facts.get("config") or {})
     return {
         "config": yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
-        "command": _command(str(run.facts.get("command") or "")),
+        "command": shown_command(str(run.facts.get("command") or "")),
         "seed": config.get("seed"),
         "versions": versions,
         "commits": sorted({str(record["commit"]) for _, record in records if record.get("commit")}),
@@ -132,23 +128,6 @@ def _cited(run: RunFolder, summary: dict[str, Any]) -> list[citations.Cited]:
     records = [record for _, record in run.records()]
     used = [found for record in records for found in citations.of_stage(record["stage"], record.get("settings") or {})]
     return citations.cited(used + (list(citations.TESTS.items()) if "models" in summary else []))
-
-
-def _command(line: str) -> str:
-    """A command without the values of secret settings, each of which reaches to the end of its argument."""
-    try:
-        arguments = shlex.split(line)
-    except ValueError:
-        return HIDDEN
-    return shlex.join(SECRET_VALUE.sub(rf"\1{HIDDEN}", argument) for argument in arguments)
-
-
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: HIDDEN if SECRETS.search(key) and item else _without_secrets(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_secrets(item) for item in value]
-    return value
 
 
 def _cell(value: Any) -> str:

@@ -1,16 +1,14 @@
-"""How sure an accuracy, or the difference of two, is: intervals, an exact test, and the power to see one."""
+"""Two models on the same questions: the paired difference with Newcombe's interval and McNemar's exact test."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-Z95 = NormalDist().inv_cdf(0.975)
-Z80_POWER = NormalDist().inv_cdf(0.8)
+from bridge_distill.statistics.shares import interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +32,6 @@ class Difference:
         return self.low > 0 or self.high < 0
 
 
-def interval(correct: int, n: int) -> tuple[float, float]:
-    """Wilson's 95% score interval of a share, as shares from 0 to 1.
-
-    E. B. Wilson (1927), Probable inference, the law of succession, and statistical inference, JASA 22.
-    Raises ``ValueError`` unless ``0 <= correct <= n`` and ``n >= 1``.
-    """
-    if n < 1 or not 0 <= correct <= n:
-        raise ValueError(f"no share of {correct} out of {n}")
-    share = correct / n
-    centre = share + Z95**2 / (2 * n)
-    half = Z95 * math.sqrt(share * (1 - share) / n + Z95**2 / (4 * n**2))
-    scale = 1 + Z95**2 / n
-    # The formula meets 0 and 1 exactly at the ends; rounding must not leave the point estimate outside.
-    low = 0.0 if correct == 0 else (centre - half) / scale
-    high = 1.0 if correct == n else (centre + half) / scale
-    return low, high
-
-
 def paired_difference(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> Difference:
     """Accuracy of ``a`` minus ``b``, paired: both of shape (questions,), True where that model was correct.
 
@@ -70,24 +50,6 @@ def paired_difference(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> Difference:
     discordant = only_a + only_b
     p = float(binomtest(only_a, discordant, 0.5).pvalue) if discordant else 1.0
     return Difference(100 * (only_a - only_b) / n, 100 * low, 100 * high, p, n, discordant)
-
-
-def minimum_detectable(n: int, discordant_share: float) -> float | None:
-    """The smallest difference, in percentage points, that ``n`` paired questions show with 80% power at the 5% level.
-
-    ``discordant_share`` is the share of questions, above 0 and at most 1, on which exactly one model is correct; a
-    difference cannot exceed it, so None where even the largest would be missed.
-    R. J. Connor (1987), Sample size for testing differences in proportions for the paired-sample design, Biometrics 43.
-    """
-    if n < 1 or not 0 < discordant_share <= 1:
-        raise ValueError(f"no power to work out for {n} questions and a discordant share of {discordant_share}")
-    # Connor's n = (z_a sqrt(s) + z_b sqrt(s - d^2))^2 / d^2, solved for d.
-    radicand = n - Z95**2 + Z80_POWER**2
-    if radicand < 0:
-        return None
-    root = math.sqrt(n) * Z95 + Z80_POWER * math.sqrt(radicand)
-    share = math.sqrt(discordant_share) * root / (n + Z80_POWER**2)
-    return 100 * share if share <= discordant_share else None
 
 
 def _newcombe(both: int, only_a: int, only_b: int, n: int) -> tuple[float, float]:

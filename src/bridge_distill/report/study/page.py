@@ -1,0 +1,115 @@
+"""Write a study's ``summary.json`` and ``report.html``: one file that needs no network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from bridge_distill.report import words
+from bridge_distill.report.folder import read_json, write_text
+from bridge_distill.report.hiding import shown_command, without_secrets
+from bridge_distill.report.page import render
+from bridge_distill.report.study import plots
+from bridge_distill.report.study.folder import StudyFolder, open_study
+from bridge_distill.report.study.methods import citations
+from bridge_distill.report.study.summary import summarise_study
+from bridge_distill.report.study.table import aside
+from bridge_distill.report.study.words import gap, headline, p_value, sentences, share, verdict
+
+RECORD = "record.json"
+
+
+def write_study_report(folder: Path, reference: str | None = None) -> Path:
+    """Write both files into a study's folder, finished or not; return the report's path.
+
+    ``reference`` is the arm to compare with. Raises ``UserError`` where the folder holds no study or has no such arm.
+    """
+    study, summary = open_study(folder), summarise_study(folder, reference)
+    write_text(folder / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+    path = folder / "report.html"
+    write_text(path, render("study.html", _content(study, summary)))
+    return path
+
+
+def _content(study: StudyFolder, summary: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "summary": summary,
+        "headline": headline(summary),
+        "sentences": sentences(summary),
+        "sets": [_set(number, *named) for number, named in enumerate(summary["sets"].items())],
+        "citations": citations(summary, study.facts["config"].values()),
+        "facts": _facts(study),
+        "plots": plots.plots(summary),
+    }
+
+
+def _set(number: int, name: str, found: dict[str, Any]) -> dict[str, Any]:
+    """What the page shows of a data set: the arms by budget, each comparison, and what each arm took."""
+    budgets = list(dict.fromkeys(row["budget"] for row in found["arms"]))
+    arms = list(dict.fromkeys(row["arm"] for row in found["arms"]))
+    at = {(row["arm"], row["budget"]): row for row in found["arms"]}
+    return {
+        "number": number,
+        "name": name,
+        "aside": aside(found),
+        "budgets": budgets,
+        "matrix": [(arm, [_accuracy(at.get((arm, budget))) for budget in budgets]) for arm in arms],
+        "rows": [_row(row) for row in found["arms"]],
+        "ledger": [_ledger(row) for row in found["arms"]],
+    }
+
+
+def _accuracy(row: dict[str, Any] | None) -> tuple[float, str]:
+    return (-1.0, "") if row is None else (row["accuracy"]["value"], share(row["accuracy"]))
+
+
+def _row(row: dict[str, Any]) -> list[tuple[Any, str]]:
+    """What to sort by and what to read in each column after the arm's and the budget's."""
+    found, times, way = row["difference"], row["ratio"], row["closed"]
+    seeds, reached = len(row["seeds"]), _accuracy(row)
+    closed = ("", "") if way is None else (way["value"], share(way))
+    if found is None:
+        return [(seeds, str(seeds)), reached, ("", ""), ("", ""), closed, ("", ""), ("", ""), ("", verdict(row))]
+    ratio = ("", "") if times is None else (times["value"], _times(times))
+    limit = found["detectable"]
+    return [
+        (seeds, str(seeds)),
+        reached,
+        (found["points"], gap({**found, "resolved": False})),
+        ratio,
+        closed,
+        (found["holm"], p_value(found["holm"])),
+        ("", "") if limit is None else (limit, words.points(limit)),
+        (verdict(row), verdict(row)),
+    ]
+
+
+def _times(found: dict[str, float]) -> str:
+    return f"{found['value']:.2f} [{found['low']:.2f}, {found['high']:.2f}]"
+
+
+def _ledger(row: dict[str, Any]) -> list[tuple[Any, str]]:
+    took = row["ledger"]
+    counts = [(took[key], words.count(took[key])) for key in ("steps", "tokens")]
+    size = (took["parameters"], words.parameters(took["parameters"]))
+    times = [(took[key], words.duration(took[key])) for key in ("assistant_seconds", "seconds")]
+    paid = [(took[key], words.count(took[key])) for key in ("calls", "input_tokens", "output_tokens")]
+    return [size, *counts, *times, *paid, (float(took["usd"]), words.money(took["usd"]))]
+
+
+def _facts(study: StudyFolder) -> dict[str, Any]:
+    import yaml
+
+    paths = dict.fromkeys(path for line in study.lines for path in line["paths"].values())
+    places = [study.path / path / RECORD for path in paths]
+    records = [read_json(place) for place in places if place.is_file()]
+    versions = {name: str(version) for record in records for name, version in (record.get("versions") or {}).items()}
+    settings = without_secrets(study.facts["study"])
+    return {
+        "config": yaml.safe_dump(settings, sort_keys=False, allow_unicode=True),
+        "command": shown_command(str(study.facts["command"])),
+        "versions": versions,
+        "commits": sorted({str(record["commit"]) for record in records if record.get("commit")}),
+        "finished": max((str(record.get("finished_at") or "") for record in records), default=""),
+    }
