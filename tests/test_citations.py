@@ -25,7 +25,7 @@ def test_every_selector_and_signal_of_ours_is_in_the_registry() -> None:
     assert set(citations.PHASES) <= {*curriculum_phases.names(), "distil", "on_policy"}
 
 
-def test_every_key_is_that_of_a_work_and_every_work_has_a_key() -> None:
+def test_every_key_is_that_of_a_work() -> None:
     tables = (citations.SELECTORS, citations.SIGNALS, citations.EMBEDDERS, citations.ADAPTERS, citations.PHASES)
     keys = {key for table in (*tables, citations.ORDERS, citations.TESTS) for works in table.values() for key in works}
     assert keys <= set(citations.WORKS)

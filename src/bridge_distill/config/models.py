@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from bridge_distill.config.explaining import Explaining
 from bridge_distill.config.guide import Guide
+from bridge_distill.config.harness import Harness
 from bridge_distill.config.improve import Improve
 from bridge_distill.config.types import Levels, Positive, Rate, RunName
 from bridge_distill.section import LATER, WHERE, Section
@@ -93,7 +94,8 @@ class Tutor(Explaining):
 class Evaluate(Section):
     """Which models answer the test questions, greedily or under a ``guide`` that holds for all of them.
 
-    Each of ``guides``, by name, is tested on the ``guided`` model beside that (docs/guidance.md).
+    Each of ``guides``, by name, is tested on the ``guided`` model beside that (docs/guidance.md). ``harness`` scores
+    each model by standard benchmarks as well.
     """
 
     models: Annotated[list[Literal["base", "assistant", "student"]], Field(min_length=1)] = [
@@ -105,6 +107,7 @@ class Evaluate(Section):
     guide: Guide | None = Field(default=None, json_schema_extra=LATER)
     guides: dict[RunName, Guide] = Field(default={}, json_schema_extra=LATER)
     guided: Literal["base", "assistant", "student"] = Field(default="student", json_schema_extra=LATER)
+    harness: Harness = Field(default=Harness(), json_schema_extra=LATER)
     shard: Positive = Field(default=64, json_schema_extra=WHERE)
 
     @model_validator(mode="after")

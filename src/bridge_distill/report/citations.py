@@ -50,8 +50,6 @@ WORKS = {
     "newcombe": "R. G. Newcombe 1998, Interval estimation for the difference of paired proportions, Stat. Med. 17",
     "mcnemar": "Q. McNemar 1947, Note on the sampling error of the difference, Psychometrika 12",
     "connor": "R. J. Connor 1987, Sample size for differences in proportions of paired samples, Biometrics 43",
-    "holm": "S. Holm 1979, A simple sequentially rejective multiple test procedure, Scand. J. Statistics 6",
-    "weerahandi": "S. Weerahandi 1993, Generalized confidence intervals, JASA 88",
     "harness": "Gao et al., The Language Model Evaluation Harness, the software lm-eval, doi 10.5281/zenodo.5371628",
     "math-verify": "Kydlíček, Math-Verify, the software",
 }

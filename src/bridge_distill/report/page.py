@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from bridge_distill import artifacts
-from bridge_distill.report import citations, curriculum, figures, guides, improvement, questions, rounds, words
+from bridge_distill.report import (
+    benchmarks,
+    citations,
+    curriculum,
+    figures,
+    guides,
+    improvement,
+    questions,
+    rounds,
+    words,
+)
 from bridge_distill.report.browser import browser
 from bridge_distill.report.coverage import Pool, read_pool
 from bridge_distill.report.flow import flow
@@ -40,16 +50,18 @@ def write_report(run_folder: Path) -> Path:
 
 def _content(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
     models, pool, data = graded(run), read_pool(run), run.folder("data")
+    labels = {model.key: model.label for model in models}
     losses, taught = curves(run), curriculum.curricula(run)
     return {
         "summary": summary,
         "headline": headline(summary),
         "comparisons": comparisons(summary),
-        "labels": {model.key: model.label for model in models},
+        "labels": labels,
         "flow": flow(run, summary),
         "bills": spendings(summary),
         "shown": None if pool is None else shown(pool),
         "guides": guides.guides(summary),
+        "benchmarks": benchmarks.shown(summary, labels),
         "rounds": rounds.rounds(summary),
         "improvements": improvement.improvements(summary),
         "new_questions": questions.shown(summary),
