@@ -205,11 +205,11 @@ def page(finished: Path) -> Page:
 
 
 def test_hostile_text_stays_text(page: Page) -> None:
-    assert len(page.scripts) == 3
+    assert len(page.scripts) == 5
     plots = json.loads(page.scripts[0])
     assert set(plots) == {"accuracy", "coverage", "curriculum", "difficulty", "funnel", "losses", "reach"}
-    assert "alert(1)" not in page.scripts[1] + page.scripts[2]
-    assert page.text.count(HOSTILE) > 5, "it is shown as it was written"
+    assert "alert(1)" not in "".join(page.scripts[2:])
+    assert page.text.count(HOSTILE) > 3, "it is shown as it was written"
     assert not [tag for tag, _ in page.tags if tag in ("img", "iframe", "object", "embed", "base", "form")]
     assert not [name for _, found in page.tags for name in found if name.startswith("on")]
 
@@ -252,7 +252,7 @@ def test_the_page_says_what_share_of_the_pool_is_within_reach(finished: Path, pa
 def test_only_our_scripts_may_run(page: Page) -> None:
     policy = next(found["content"] for tag, found in page.tags if found.get("http-equiv") == "Content-Security-Policy")
     assert policy is not None
-    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in page.scripts[1:]]
+    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in page.scripts[2:]]
     assert "default-src 'none'" in policy
     assert policy.endswith("script-src " + " ".join(f"'sha256-{digest}'" for digest in digests))
 
@@ -434,15 +434,10 @@ def test_only_questions_that_both_answered_are_paired(finished: Path, tmp_path: 
     rewrite(run, DIRECT["evaluate/student"], lambda i: i >= 60, lambda i: i < 94)
     found = summarise(run)["differences"]["direct"]
     assert (found["n"], found["discordant"], found["resolved"], found["detectable"]) == (60, 0, False, None)
-    text = Page.read(write_report(run)).text
-    assert "not asked" in text
+    page = Page.read(write_report(run))
+    text = page.text
+    assert json.loads(page.scripts[1])["models"][3]["states"].startswith("-" * 60)
     assert "so few on which the two differ, no difference would show reliably" in text
-
-
-def test_disagreements_are_shown_first_wins_and_losses_in_turn(page: Page) -> None:
-    # The student alone is right on 0-23, the arm alone on 94 and 95.
-    shown = re.findall(r"Question \d+\s+Case (\d+)\.|Question \d+\s", page.text)
-    assert shown == ["", "94", "", "95", "", "", "", "5", "6", "7"]
 
 
 def test_a_worse_student_is_worse_by_a_positive_gap() -> None:

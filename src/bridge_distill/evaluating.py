@@ -6,11 +6,13 @@ It also finds the strategies that a guide gives, for tests and for the tutor.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from bridge_distill import artifacts, evaluation, rounds
 from bridge_distill.assistant.strategies import with_strategies
 from bridge_distill.config import Guide, Run
+from bridge_distill.engine.fingerprint import digest_folder, fingerprint
 from bridge_distill.engine.rows import iterate_rows
 from bridge_distill.engine.stage import Bench, Stage
 from bridge_distill.errors import UserError
@@ -23,18 +25,18 @@ PLANS_NEED = "set teacher.trace: hierarchical, assistant.strategies: clusters, o
 
 
 def evaluations(run: Run) -> list[Stage]:
-    """The test of each model under ``evaluate.guide`` or none, then one for each of ``evaluate.guides``."""
+    """The test of each model under ``evaluate.guide`` or none, one for each of ``evaluate.guides``, then benchmarks."""
     tested = [name for name in run.evaluate.models if name != "assistant" or run.assistant is not None]
     made = [_test(run, f"evaluate/{name}", name, run.evaluate.guide) for name in tested]
-    if run.evaluate.guided not in tested:
-        return made
-    return made + [
-        _test(run, f"guide/{name}", run.evaluate.guided, guide) for name, guide in run.evaluate.guides.items()
-    ]
+    if run.evaluate.guided in tested:
+        guides = run.evaluate.guides.items()
+        made += [_test(run, f"guide/{name}", run.evaluate.guided, guide) for name, guide in guides]
+    return made + ([_benchmark(run, name) for name in tested] if run.evaluate.harness.tasks else [])
 
 
 def check(run: Run) -> None:
-    """Raise ``UserError`` for a guide that cannot work in this run, before anything is computed or paid."""
+    """Raise ``UserError`` for a guide or benchmark that cannot work here, before anything is computed or paid."""
+    evaluation.check_harness(run.evaluate.harness)
     named = {f"evaluate.guides.{name}": guide for name, guide in run.evaluate.guides.items()}
     guides = {
         "evaluate.guide": run.evaluate.guide,
@@ -76,6 +78,24 @@ def plans(run: Run, guide: Guide | None, place: str, at: Bench, of_pool: bool = 
         raise UserError(f"{place}.strategy", "no paid rationale has a strategy to give", PLANS_NEED)
     vectors = artifacts.embeddings(at["score"]) if of_pool else None
     return make_plans(guide.strategy, traced, kinds, run.seed, vectors)
+
+
+def _benchmark(run: Run, name: str) -> Stage:
+    """The standard benchmarks of one model."""
+    harness = run.evaluate.harness
+    settings: dict[str, Any] = {"harness": harness.identity()}
+    if harness.folder is not None:
+        settings["folder"] = fingerprint("folder", {}, digest_folder(Path(harness.folder)))
+    if name == "base":
+        settings["base"] = base_digest(run.student.base, "student.base")
+    return Stage(
+        f"harness/{name}",
+        settings,
+        () if name == "base" else (name,),
+        lambda at: evaluation.score_by_harness(
+            harness, name, run.student.base if name == "base" else str(at[name] / artifacts.MODEL), run.compute
+        ),
+    )
 
 
 def _test(run: Run, stage: str, name: str, guide: Guide | None) -> Stage:

@@ -15,6 +15,7 @@ from bridge_distill.answers import answer_forms
 from bridge_distill.config import Assistant, Run, Tutor
 from bridge_distill.engine.stage import RECORD, Runner, Stage, lock, write_json
 from bridge_distill.engine.together import check_batch
+from bridge_distill.engine.tracking import check_trackers, tell_figures, tracking
 from bridge_distill.errors import UserError, nearest
 from bridge_distill.models.bases import base_digest, check_base
 from bridge_distill.models.generator import check_engine
@@ -105,6 +106,7 @@ def check(run: Run, with_key: bool) -> None:
     selection.check(run.select)
     teacher.check(run.teacher, run.budget, with_key)
     check_engine(run.compute)
+    check_trackers(run.compute.report_to)
     check_base(*rounds.scorer(run))
     check_base(run.student.base, "student.base")
     check_batch(run.student.batch, "student.batch")
@@ -135,12 +137,14 @@ def execute(file: RunFile, rebuild: list[str], until: str | None, command: str) 
     def note() -> None:
         write_json(folder / "run.json", _description(file, command, names, made, arms))
 
-    with lock(folder):
+    with lock(folder), tracking(run.compute.report_to, run.name, folder):
         note()
         runner = Runner(folder, rebuild, run.seed)
         _run_stages(runner, plan, folder, until, {}, made, note)
         for name, arm_plan in arm_plans.items():
             _run_stages(runner, arm_plan, folder / "arms" / name, until, made, arms[name], note)
+        found = [made, *arms.values()]
+        tell_figures({path.relative_to(folder).as_posix(): path for each in found for path in each.values()})
     return folder
 
 

@@ -159,6 +159,9 @@ def _resolve_paths(run: Run, folder: Path) -> Run:
     }
     if run.assistant is not None:
         update["assistant"] = run.assistant.model_copy(update={"base": base(run.assistant.base)})
+    if run.evaluate.harness.folder is not None:
+        harness = run.evaluate.harness.model_copy(update={"folder": absolute(run.evaluate.harness.folder)})
+        update["evaluate"] = run.evaluate.model_copy(update={"harness": harness})
     family, sign, name = run.score.embedder.partition(":")
     score = {"embedder": family + sign + base(name)}
     if run.score.base is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bridge_distill.config.budget import Budget, CapSettings, StudyBudget
 from bridge_distill.config.explaining import Explaining
 from bridge_distill.config.guide import Guide, Vote
+from bridge_distill.config.harness import Harness
 from bridge_distill.config.improve import Improve
 from bridge_distill.config.models import Adapter, Assistant, Compute, Evaluate, LevelWeights, Tutor
 from bridge_distill.config.pool import Data, Score, Select
@@ -31,6 +32,7 @@ __all__ = [
     "Evaluate",
     "Explaining",
     "Guide",
+    "Harness",
     "Improve",
     "LevelWeights",
     "Levels",

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from bridge_distill.config.explaining import Explaining
 from bridge_distill.config.guide import Guide
+from bridge_distill.config.harness import Harness
 from bridge_distill.config.improve import Improve
 from bridge_distill.config.shrink import Shrink
 from bridge_distill.config.types import Levels, Positive, Rate, RunName
@@ -86,7 +87,8 @@ class Tutor(Explaining):
 class Evaluate(Section):
     """Which models answer the test questions, greedily or under a ``guide`` that holds for all of them.
 
-    Each of ``guides``, by name, is tested on the ``guided`` model beside that (docs/guidance.md).
+    Each of ``guides``, by name, is tested on the ``guided`` model beside that (docs/guidance.md). ``harness`` scores
+    each model by standard benchmarks as well.
     """
 
     models: Annotated[list[Literal["base", "assistant", "student"]], Field(min_length=1)] = [
@@ -98,6 +100,7 @@ class Evaluate(Section):
     guide: Guide | None = Field(default=None, json_schema_extra=LATER)
     guides: dict[RunName, Guide] = Field(default={}, json_schema_extra=LATER)
     guided: Literal["base", "assistant", "student"] = Field(default="student", json_schema_extra=LATER)
+    harness: Harness = Field(default=Harness(), json_schema_extra=LATER)
     shard: Positive = Field(default=64, json_schema_extra=WHERE)
 
     @model_validator(mode="after")
@@ -110,7 +113,8 @@ class Evaluate(Section):
 class Compute(Section):
     """Where and how fast models run; never part of what is produced.
 
-    ``engine`` is what writes, ``engine_url`` the address of one that is a server (docs/engines.md).
+    ``engine`` is what writes, ``engine_url`` the address of one that is a server (docs/engines.md). ``report_to``
+    names trackers that are told of losses and figures (docs/reports.md).
     """
 
     device: str = "auto"
@@ -118,3 +122,4 @@ class Compute(Section):
     batch_tokens: Positive = 8192
     engine: str = "transformers"
     engine_url: str | None = None
+    report_to: list[Literal["trackio", "tensorboard", "wandb", "mlflow"]] = []

@@ -10,9 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from bridge_distill import artifacts
-from bridge_distill.report import curriculum, figures, guides, improvement, questions, rounds, words
+from bridge_distill.report import (
+    benchmarks,
+    citations,
+    curriculum,
+    figures,
+    guides,
+    improvement,
+    questions,
+    rounds,
+    words,
+)
+from bridge_distill.report.browser import browser
 from bridge_distill.report.coverage import Pool, read_pool
-from bridge_distill.report.examples import side_by_side
 from bridge_distill.report.flow import flow
 from bridge_distill.report.folder import RunFolder, graded, open_run, write_text
 from bridge_distill.report.hiding import shown_command, without_secrets
@@ -41,25 +51,28 @@ def write_report(run_folder: Path) -> Path:
 
 def _content(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
     models, pool, data = graded(run), read_pool(run), run.folder("data")
+    labels = {model.key: model.label for model in models}
     losses, taught = curves(run), curriculum.curricula(run)
     return {
         "summary": summary,
         "headline": headline(summary),
         "comparisons": comparisons(summary),
-        "labels": {model.key: model.label for model in models},
+        "labels": labels,
         "flow": flow(run, summary),
         "bills": spendings(summary),
         "shown": None if pool is None else shown(pool),
         "guides": guides.guides(summary),
+        "benchmarks": benchmarks.shown(summary, labels),
         "rounds": rounds.rounds(summary),
         "improvements": improvement.improvements(summary),
         "new_questions": questions.shown(summary),
         "shrunk": shrunk(summary),
         "losses": {name: (curve[0][1], curve[-1][1]) for name, curve in losses.items()},
-        "examples": [] if data is None else side_by_side(artifacts.test_questions(data), models),
+        "browser": None if data is None else browser(artifacts.test_questions(data), models),
         "rejected": _rejected(data, summary),
         "overlap": {key: value for key, value in run.figures("data").items() if key.startswith("overlap")},
         "facts": _facts(run),
+        "cited": _cited(run, summary),
         "curricula": taught,
         "plots": _plots(summary, models, pool, losses) | curriculum.plots(taught),
     }
@@ -124,6 +137,13 @@ def _facts(run: RunFolder) -> dict[str, Any]:
     }
 
 
+def _cited(run: RunFolder, summary: dict[str, Any]) -> list[citations.Cited]:
+    """The methods of the stages that are done, arms' included, and of the page's own statistics."""
+    records = [record for _, record in run.records()]
+    used = [found for record in records for found in citations.of_stage(record["stage"], record.get("settings") or {})]
+    return citations.cited(used + (list(citations.TESTS.items()) if "models" in summary else []))
+
+
 def _cell(value: Any) -> str:
     text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return words.excerpt(text, CELL_CHARACTERS)
@@ -146,11 +166,12 @@ def render(template: str, content: dict[str, Any]) -> str:
         for name in ("percent", "points", "count", "parameters", "money", "duration", "memory", "excerpt", "unbroken")
     }
     own = files("bridge_distill.report")
-    scripts = {"plotly": get_plotlyjs(), "script": own.joinpath("report.js").read_text(encoding="utf-8")}
+    names = ["report.js", *(["browser.js"] if content.get("browser") else [])]
+    scripts = [get_plotlyjs(), *(own.joinpath(name).read_text(encoding="utf-8") for name in names)]
     style = own.joinpath("report.css").read_text(encoding="utf-8")
-    # Only these two scripts may run: should a text ever slip through the escaping, the browser refuses it.
-    policy = " ".join(f"'sha256-{_digest(script)}'" for script in scripts.values())
-    return environment.get_template(template).render(**content, **scripts, style=style, policy=policy)
+    # Only these scripts may run: should a text ever slip through the escaping, the browser refuses it.
+    policy = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
+    return environment.get_template(template).render(**content, scripts=scripts, style=style, policy=policy)
 
 
 def _digest(script: str) -> str:

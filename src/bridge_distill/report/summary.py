@@ -11,6 +11,7 @@ from typing import Any
 from bridge_distill import artifacts
 from bridge_distill.engine.rows import iterate_rows
 from bridge_distill.records import Rationale
+from bridge_distill.report.benchmarks import benchmarks
 from bridge_distill.report.bill import bill
 from bridge_distill.report.folder import Graded, RunFolder, arm_key, graded, open_run, write_text
 from bridge_distill.report.guides import under_guides
@@ -56,6 +57,7 @@ def summarise(run_folder: Path) -> dict[str, Any]:
         "models": {model.key: scores(model.verdicts) for model in models},
         "differences": _differences(models),
         "guides": under_guides(run),
+        "harness": benchmarks(run),
         "chosen": _chosen(run),
         "teacher": bill(run),
         "rounds": latest_curve(run),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bridge_distill.engine import tracking
 from bridge_distill.engine.progress import Tick
 from bridge_distill.models.train.batches import Collator, HeldOut, Steps
 from bridge_distill.models.train.checkpoints import mark_complete
@@ -52,8 +53,11 @@ class Job:
     ended: int | None
 
 
-def run(job: Job, processes: int, tick: Tick) -> tuple[Any, Any]:
-    """Train ``job.network`` in place, together with all other ``processes``; the network and the trainer's state."""
+def run(job: Job, processes: int, tick: Tick, trackers: Sequence[Any] = ()) -> tuple[Any, Any]:
+    """Train ``job.network`` in place, together with all other ``processes``; the network and the trainer's state.
+
+    ``trackers`` are callbacks that are told of the losses.
+    """
     from transformers import PrinterCallback
 
     batch = job.training.batch
@@ -64,7 +68,7 @@ def run(job: Job, processes: int, tick: Tick) -> tuple[Any, Any]:
         data_collator=Collator(job.padding, job.objective),
         train_dataset=Steps(job.rows, job.order, batch),
         eval_dataset=HeldOut(job.held_out, batch) if job.held_out else None,
-        callbacks=_callbacks(job, tick),
+        callbacks=[*_callbacks(job, tick), *trackers],
     )
     trainer.remove_callback(PrinterCallback)
     # Sharded training takes the network apart; its pieces are put together in a copy.
@@ -110,6 +114,7 @@ def _settings(job: Job, processes: int) -> Any:
         logging_steps=max(1, training.steps // 40),
         save_total_limit=2,
         report_to="none",
+        **tracking.arguments(),
         disable_tqdm=True,
         **(stopping_early if job.held_out else {"save_steps": training.save_steps}),
     )

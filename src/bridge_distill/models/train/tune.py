@@ -10,6 +10,7 @@ from typing import Any
 
 from bridge_distill.engine.progress import progress, unseen
 from bridge_distill.engine.together import check_batch, processes, share
+from bridge_distill.engine.tracking import told
 from bridge_distill.models.load import Model
 from bridge_distill.models.train.checkpoints import last_complete
 from bridge_distill.models.train.examples import Example, encode
@@ -69,8 +70,8 @@ def fine_tune(
     trainable = sum(p.numel() for p in model.network.parameters() if p.requires_grad)
     check_batch(training.batch, "batch")
     share(partial(run, job, processes(), unseen))
-    with progress(label, training.steps) as tick:
-        model.network, state = run(job, processes(), tick)
+    with progress(label, training.steps) as tick, told(label, checkpoints) as trackers:
+        model.network, state = run(job, processes(), tick, trackers)
     return Trained(
         len(job.rows),
         len(examples) - len(job.rows),

@@ -5,26 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from bridge_distill.report.citations import cited, of_stage
 from bridge_distill.report.study.words import every_row
 
-SETTINGS = {
-    "bridge": "Selection by difficulty and coverage, and an assistant between teacher and student: Le, Tran and "
-    "Nguyen (2025), BRIDGE, arXiv 2512.20403; the formulas are this program's.",
-    "reason1k": "Selection of traces, in our own formulas: Zhong and Tang (2025), ReasonBridge, arXiv 2506.22865.",
-    "reasoning-sparse": "Sparse adapter, in our own formulas: Zhong and Tang (2025), ReasonBridge, arXiv 2506.22865.",
-    "dpp": "Determinantal point process: L. Chen et al. (2017), arXiv 1709.05135.",
-    "k_center": "k-center: T. Gonzalez (1985); O. Sener and S. Savarese (2017), arXiv 1708.00489.",
-    "k_means": "k-means: V. Birodkar et al. (2019), arXiv 1901.11409.",
-    "lora": "LoRA: E. Hu et al. (2021), arXiv 2106.09685.",
-    "deita": "DEITA: W. Liu et al. (2023), arXiv 2312.15685.",
-    "typical": "TypiClust: G. Hacohen et al. (2022), arXiv 2202.02794.",
-    "max_herding": "MaxHerding: W. Bae et al. (2024), arXiv 2407.12212.",
-    "rds": "RDS+: H. Ivison et al. (2025), arXiv 2503.01807.",
-    "multi_task": "Distilling step-by-step: C.-Y. Hsieh et al. (2023), arXiv 2305.02301.",
-    "on_policy": "On-policy distillation: R. Agarwal et al. (2023), arXiv 2306.13649; Y. Gu et al. (2023), "
-    "arXiv 2306.08543.",
-    "distil": "Distillation on probabilities: G. Hinton et al. (2015), arXiv 1503.02531.",
-}
 SEEDS = (
     "Intervals and p-values over seeds and questions: means of a two-way layout whose few seeds are averaged over the "
     "chi-square distribution of their mean square (Behrens-Fisher), as generalised confidence intervals: S. Weerahandi "
@@ -44,8 +27,8 @@ HOLM = "P-values corrected over all comparisons of the study: S. Holm (1979), Sc
 
 def citations(summary: dict[str, Any], configs: Iterable[dict[str, Any]]) -> list[str]:
     """One sentence for each method that the study used, and for no other."""
-    named = {name for config in configs for name in _names(config)}
-    return [*_statistics(summary), *(text for name, text in SETTINGS.items() if name in named)]
+    used = [method for config in configs for method in of_stage("", config)]
+    return [*_statistics(summary), *(f"{one.method}: {'; '.join(one.works)}." for one in cited(used))]
 
 
 def _statistics(summary: dict[str, Any]) -> Iterator[str]:
@@ -62,14 +45,3 @@ def _statistics(summary: dict[str, Any]) -> Iterator[str]:
         yield CONTEXTS
     if summary["comparisons"] > 1:
         yield HOLM
-
-
-def _names(config: dict[str, Any]) -> Iterator[str]:
-    """The selection method, the adapter and the phases that a run's settings name."""
-    assistant, student = config.get("assistant"), config.get("student") or {}
-    if assistant is not None:
-        yield "bridge"
-        yield str((assistant.get("adapter") or {}).get("kind"))
-    yield str((config.get("select") or {}).get("method"))
-    for phase in student.get("curriculum") or []:
-        yield str(phase.get("phase") if isinstance(phase, dict) else phase)
