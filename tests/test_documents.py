@@ -29,15 +29,7 @@ DISTILLATION = (ROOT / "docs/distillation.md").read_text(encoding="utf-8")
 IMPROVEMENT = (ROOT / "docs/improvement.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(
     r"```yaml\n(.*?)```",
-    README
-    + TEACHER
-    + TRACES
-    + IMPROVEMENT
-    + SHRINKING
-    + CURRICULUM
-    + DISTILLATION
-    + ENGINES
-    + REPORTS,
+    README + TEACHER + TRACES + IMPROVEMENT + SHRINKING + CURRICULUM + DISTILLATION + ENGINES + REPORTS,
     re.DOTALL,
 )
 LINES = re.findall(r"^    (teacher: \{.*)$", TEACHER, re.MULTILINE)
