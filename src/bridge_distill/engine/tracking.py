@@ -110,13 +110,14 @@ def _name(label: str, place: Path, run: Path) -> str:
 
 
 def _callback(name: str, folder: Path) -> Any:
-    from transformers.integrations import TensorBoardCallback, get_reporting_integration_callbacks
+    import transformers
 
+    integrations: Any = transformers.integrations
     if name != "tensorboard":
-        return get_reporting_integration_callbacks([name])[0]()
+        return integrations.get_reporting_integration_callbacks([name])[0]()
     from torch.utils.tensorboard import SummaryWriter
 
-    return TensorBoardCallback(SummaryWriter(str(folder)))
+    return integrations.TensorBoardCallback(SummaryWriter(str(folder)))
 
 
 def _numbers(value: Any, name: str) -> Iterator[tuple[str, float]]:
