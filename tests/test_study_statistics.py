@@ -154,13 +154,13 @@ def test_the_order_of_seeds_and_of_questions_does_not_matter(shape: tuple[int, i
     assert accuracy(one[rows][:, columns]).high == pytest.approx(accuracy(one).high, abs=1e-3)
 
 
-def test_seeds_that_differ_alone_give_students_t_over_seeds() -> None:
-    means = np.array([0.1, 0.2, 0.35, 0.15])
-    spread = Spread.of(np.repeat(means[:, None], 400, axis=1))
+@pytest.mark.parametrize("means", [[0.1, 0.2, 0.35, 0.15], [0.1, 0.13], [0.5, 0.52, 0.51], [0.2, 0.24, 0.16, 0.2, 0.2]])
+def test_seeds_that_differ_alone_give_students_t_over_seeds(means: list[float]) -> None:
+    spread = Spread.of(np.repeat(np.array(means)[:, None], 2000, axis=1))
     expected = ttest_1samp(means, 0.0)
-    assert spread.p(float(means.mean())) == pytest.approx(expected.pvalue, rel=0.02)
+    assert spread.p(float(np.mean(means))) == pytest.approx(expected.pvalue, rel=0.01)
     interval = expected.confidence_interval()
-    assert spread.half() == pytest.approx((interval.high - interval.low) / 2, rel=0.05)
+    assert spread.half() == pytest.approx((interval.high - interval.low) / 2, rel=0.01)
 
 
 def test_one_seed_without_contexts_is_told_as_a_pair_is() -> None:
