@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import ttest_1samp
@@ -124,6 +124,7 @@ def table(shape: tuple[int, int, int, float]) -> Table:
     return np.asarray(np.random.default_rng(seed).random((seeds, questions)) < share)
 
 
+@settings(deadline=None)
 @given(TABLES)
 def test_an_accuracy_lies_in_its_interval_and_that_between_0_and_1(shape: tuple[int, int, int, float]) -> None:
     found = accuracy(table(shape))
@@ -131,6 +132,7 @@ def test_an_accuracy_lies_in_its_interval_and_that_between_0_and_1(shape: tuple[
     assert found.low < found.high
 
 
+@settings(deadline=None)
 @given(TABLES, st.integers(0, 2**32 - 1))
 def test_swapping_two_arms_mirrors_their_difference(shape: tuple[int, int, int, float], seed: int) -> None:
     one, other = table(shape), table((*shape[:2], seed, shape[3]))
@@ -144,6 +146,7 @@ def test_swapping_two_arms_mirrors_their_difference(shape: tuple[int, int, int, 
         assert times.value == pytest.approx(1 / turned.value)
 
 
+@settings(deadline=None)
 @given(TABLES)
 def test_the_order_of_seeds_and_of_questions_does_not_matter(shape: tuple[int, int, int, float]) -> None:
     rng, one, other = np.random.default_rng(shape[2]), table(shape), table((*shape[:2], 7, 0.5))
