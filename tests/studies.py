@@ -64,7 +64,11 @@ def write_study(
     """The folder of a study whose cells are ``lines``, and those ``planned`` that have not ended."""
     folder.mkdir(parents=True, exist_ok=True)
     cells = [{key: row[key] for key in ("set", "arm", "budget", "seed")} for row in (*lines, *planned)]
-    run = {"assistant": {"adapter": {"kind": "full"}}, "select": {"method": "random"}, "student": {"curriculum": ["labels"]}}
+    run = {
+        "assistant": {"adapter": {"kind": "full"}},
+        "select": {"method": "random"},
+        "student": {"curriculum": ["labels"]},
+    }
     described = {
         "name": folder.name,
         "command": f"bridge-distill study {folder.name}.yaml",

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pages import Page
-from studies import drawn, line, write_study
 from typer.testing import CliRunner
 
 from bridge_distill.cli import app
 from bridge_distill.errors import UserError
 from bridge_distill.report.study import in_words, open_study, summarise_study, write_study_report
+from pages import Page
+from studies import drawn, line, write_study
 
 CHANCES = {
     ("direct", "2%"): 0.5,
@@ -68,7 +68,9 @@ def test_the_gap_runs_from_the_untuned_base_to_the_teacher(study: Path) -> None:
 
 
 def test_the_ledger_holds_means_over_seeds_and_exact_money(tmp_path: Path) -> None:
-    lines = [line("s", "a", "5%", seed, [1, 0, 1], usd=usd, steps=100 * seed) for seed, usd in enumerate(("0.10", "0.20"))]
+    lines = [
+        line("s", "a", "5%", seed, [1, 0, 1], usd=usd, steps=100 * seed) for seed, usd in enumerate(("0.10", "0.20"))
+    ]
     took = row(summarise_study(write_study(tmp_path / "s", lines, "a")), "s", "a", "5%")["ledger"]
     assert (took["usd"], took["steps"], took["calls"], took["seconds"]) == ("0.150000", 50, 100, 460)
 
@@ -93,7 +95,9 @@ def test_questions_that_share_a_context_widen_the_intervals(tmp_path: Path) -> N
     answers = ([1] * 10 + [0] * 10) * 10
     alone = [line("s", "a", "5%", 0, answers)]
     together = [line("s", "a", "5%", 0, answers, groups=[place // 10 for place in range(200)])]
-    found = [summarise_study(write_study(tmp_path / name, lines, "a")) for name, lines in (("x", alone), ("y", together))]
+    found = [
+        summarise_study(write_study(tmp_path / name, lines, "a")) for name, lines in (("x", alone), ("y", together))
+    ]
     narrow, wide = (row(each, "s", "a", "5%")["accuracy"] for each in found)
     assert wide["high"] - wide["low"] > 2 * (narrow["high"] - narrow["low"])
     assert (found[0]["sets"]["s"]["contexts"], found[1]["sets"]["s"]["contexts"]) == (None, 20)
@@ -105,7 +109,9 @@ def test_the_page_is_whole_needs_no_network_and_says_no_more_than_the_data(study
     assert json.loads((study / "summary.json").read_text()) == json.loads(json.dumps(summarise_study(study)))
     assert "Of 6 comparisons with “direct”" in page.text
     assert "not resolved" in page.text
-    assert not [tag for tag, attrs in page.tags if tag in ("script", "link", "img") and ("src" in attrs or "href" in attrs)]
+    assert not [
+        tag for tag, attrs in page.tags if tag in ("script", "link", "img") and ("src" in attrs or "href" in attrs)
+    ]
     assert len(page.ids) == len(set(page.ids))
     names = json.loads(page.scripts[0]).keys()
     assert {f"plot-{name}" for name in names} <= set(page.ids)
@@ -116,7 +122,9 @@ def test_every_number_of_the_figures_also_stands_in_a_table(study: Path) -> None
     rows = Page.read(write_study_report(study)).rows
     for found in summarise_study(study)["sets"]["legal"]["arms"]:
         value = f"{100 * found['accuracy']['value']:.0f}% ["
-        assert any(cells[:2] == [found["arm"], found["budget"]] and any(value in cell for cell in cells) for cells in rows)
+        assert any(
+            cells[:2] == [found["arm"], found["budget"]] and any(value in cell for cell in cells) for cells in rows
+        )
 
 
 def test_only_the_methods_that_were_used_are_cited(study: Path, tmp_path: Path) -> None:
@@ -128,14 +136,16 @@ def test_only_the_methods_that_were_used_are_cited(study: Path, tmp_path: Path) 
     alone = write_study_report(one).read_text(encoding="utf-8")
     assert "Newcombe" in alone
     assert not [name for name in ("Weerahandi", "S. Holm") if name in alone]
-    assert "One seed only" in alone
+    assert "With one seed an interval is over questions alone" in alone
 
 
 def test_an_unfinished_study_says_what_is_missing_and_what_failed(tmp_path: Path) -> None:
     lines = drawn(["s"], {("direct", "2%"): 0.5, ("bridge", "2%"): 0.9}, seeds=3)
     folder = write_study(tmp_path / "s", lines[:4], "direct", lines[4:])
     (folder / "failed").mkdir()
-    (folder / "failed/x.json").write_text(json.dumps({"cell": "s, bridge, 2%, seed 1", "error": "<b>wrong</b>: fix it."}))
+    (folder / "failed/x.json").write_text(
+        json.dumps({"cell": "s, bridge, 2%, seed 1", "error": "<b>wrong</b>: fix it."})
+    )
     page = write_study_report(folder).read_text(encoding="utf-8")
     assert "2 of 6 cells are missing, 1 of them failed" in page
     assert "&lt;b&gt;wrong&lt;/b&gt;" in page
@@ -160,7 +170,9 @@ def test_the_command_reports_a_study_and_its_json(study: Path) -> None:
 
 def test_the_table_for_the_terminal_is_markdown_with_intervals_and_verdicts(study: Path) -> None:
     told = in_words(summarise_study(study))
-    rows = [[cell.strip() for cell in text.strip("|").split("|")] for text in told.splitlines() if text.startswith("| ")]
+    rows = [
+        [cell.strip() for cell in text.strip("|").split("|")] for text in told.splitlines() if text.startswith("| ")
+    ]
     found = next(cells for cells in rows if cells[:2] == ["bridge", "2%"])
     assert found[2] == "4"
     assert found[6] == "better"

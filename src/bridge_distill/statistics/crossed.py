@@ -70,7 +70,7 @@ class Spread:
         from scipy.special import stdtr
 
         far = -abs(distance) / np.sqrt(self._variances(_inflations(self.seeds)))
-        return float(2 * stdtr(self.units - 1, far).mean())
+        return float(2 * stdtr(max(self.units - 1, 1), far).mean())
 
     def half(self, level: float = 0.05) -> float:
         """The distance that only the share ``level`` of means strays further than: half of a confidence interval."""

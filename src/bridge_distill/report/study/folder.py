@@ -101,7 +101,9 @@ def open_study(path: Path, reference: str | None = None) -> StudyFolder:
     lines = [line for line in _read(path / RESULTS) if _cell(line) in planned]
     _check_questions(path / RESULTS, lines)
     failed = [read_json(found) for found in sorted((path / FAILED).glob("*.json"))]
-    return StudyFolder(path, facts, reference or facts["reference"], lines, {found["cell"]: found["error"] for found in failed})
+    return StudyFolder(
+        path, facts, reference or facts["reference"], lines, {found["cell"]: found["error"] for found in failed}
+    )
 
 
 def _cell(line: dict[str, Any]) -> tuple[Any, ...]:

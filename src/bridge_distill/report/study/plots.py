@@ -139,7 +139,9 @@ def _forest(rows: Sequence[dict[str, Any]], reference: str) -> dict[str, Any]:
         ("not resolved", GREY, "circle-open"),
     ):
         # The script paints bars of x in the page's ink, so that those of each kind keep a colour by their marker.
-        shown = [(label, row["difference"]) for label, row in zip(labels, compared, strict=True) if verdict(row) == kind]
+        shown = [
+            (label, row["difference"]) for label, row in zip(labels, compared, strict=True) if verdict(row) == kind
+        ]
         figure.add_scatter(
             x=[found["points"] for _, found in shown],
             y=[label for label, _ in shown],

@@ -42,9 +42,9 @@ def limits(summary: dict[str, Any]) -> Iterator[str]:
     """What a reader must know before believing: seeds, cells that are missing, purchases that ended early."""
     seeds = [len(row["seeds"]) for _, row in every_row(summary)]
     if seeds and min(seeds) == 1:
-        yield "One seed only: its interval is over questions alone, and says nothing of what another seed would bring."
+        yield "With one seed an interval is over questions alone, and says nothing of what another seed would bring."
     elif seeds and min(seeds) < FEW_SEEDS:
-        yield "Two seeds hardly show how much a seed matters: their intervals are wide for that reason."
+        yield "Where there are two seeds, they hardly show how much a seed matters: intervals are wide for that reason."
     cells = summary["cells"]
     left = cells["planned"] - cells["done"]
     if left:
@@ -58,7 +58,9 @@ def limits(summary: dict[str, Any]) -> Iterator[str]:
 def sentence(summary: dict[str, Any], name: str, row: dict[str, Any]) -> str:
     """What one comparison shows, and what it does not."""
     found = row["difference"]
-    other = f"“{summary['reference']}”" + ("" if found["reference_budget"] == row["budget"] else f" at {found['reference_budget']}")
+    other = f"“{summary['reference']}”" + (
+        "" if found["reference_budget"] == row["budget"] else f" at {found['reference_budget']}"
+    )
     start = f"{name}, {row['budget']}: “{row['arm']}” answers {share(row['accuracy'])}"
     seeds = words.counted(len(found["seeds"]), "seed")
     if found["resolved"]:
