@@ -49,8 +49,8 @@ WORKS = {
     "curriculum": "Bengio et al. 2009, Curriculum learning, ICML",
     "self-paced": "Kumar, Packer and Koller 2010, Self-paced learning for latent variable models, NIPS",
     "wilson": "E. B. Wilson 1927, Probable inference, the law of succession, and statistical inference, JASA 22",
-    "newcombe": "R. G. Newcombe 1998, Improved confidence intervals for the difference between binomial proportions based on "
-    "paired data, Statistics in Medicine 17, method 10",
+    "newcombe": "R. G. Newcombe 1998, Improved confidence intervals for the difference between binomial proportions "
+    "based on paired data, Statistics in Medicine 17, method 10",
     "mcnemar": "Q. McNemar 1947, Note on the sampling error of the difference between correlated proportions, "
     "Psychometrika 12",
     "connor": "R. J. Connor 1987, Sample size for testing differences in proportions for the paired-sample design, "
