@@ -32,9 +32,10 @@ from bridge_distill.engine.rows import write_rows
 from bridge_distill.engine.stage import peak_memory
 from bridge_distill.models.engines.transformers import Transformers
 from bridge_distill.models.generator import Asked, Decoding
-from bridge_distill.models.load import Model, cut, load
+from bridge_distill.models.load import Model, load
 from bridge_distill.models.reading import left_padded
 from bridge_distill.models.runtime import gemm_rate
+from bridge_distill.models.shrink import cut
 from bridge_distill.records import Question
 
 BATCH = 32

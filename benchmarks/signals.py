@@ -21,9 +21,10 @@ from bridge_distill.answers import MARK
 from bridge_distill.config import Compute, Shrink
 from bridge_distill.models.batches import batches
 from bridge_distill.models.generator import Decoding
-from bridge_distill.models.load import Model, cut, load
+from bridge_distill.models.load import Model, load
 from bridge_distill.models.reading import read
 from bridge_distill.models.runtime import set_seed
+from bridge_distill.models.shrink import cut
 from bridge_distill.models.writing import write
 
 BATCH_TOKENS, TOKENS = 8192, 12

@@ -18,6 +18,7 @@ FLOW = {
     "cli_curate",
     "cli_options",
     "cli_select",
+    "cli_shrink",
     "cli_store",
     "evaluating",
     "place",

@@ -10,7 +10,8 @@ import pytest
 from bridge_distill.config import Compute, Shrink
 from bridge_distill.models.bases import EMBEDDED, cache_folder, find_base
 from bridge_distill.models.generator import Decoding
-from bridge_distill.models.load import cut, load
+from bridge_distill.models.load import load
+from bridge_distill.models.shrink import cut
 from scribe import write_after
 
 TEXT = "What is the capital of France?"

@@ -193,6 +193,13 @@ def test_options_left_out_and_written_at_their_default_are_the_same_student() ->
     assert identity(student("mix")) != identity(student({"phase": "mix", "long_share": 0.3}))
 
 
+def test_a_curriculum_reads_back_as_it_is_told() -> None:
+    settings = student("instruct", {"phase": "mix", "order": "short_first", "share": 0.5, "long_share": 0.3})
+    told = settings.model_dump(mode="json")
+    assert told["curriculum"][1]["long_share"] == 0.3
+    assert Student.model_validate(told) == settings
+
+
 def test_phases_split_the_students_length_and_their_own_comes_on_top() -> None:
     assert lengths(student("instruct", "rationales", steps=100)) == [20, 80]
     assert lengths(student("heal", "instruct", "rationales", steps=100, warm_up=0.5)) == [25, 25, 50]
@@ -200,6 +207,20 @@ def test_phases_split_the_students_length_and_their_own_comes_on_top() -> None:
     assert lengths(student({"phase": "heal", "steps": 7}, "rationales", steps=100)) == [7, 100]
     assert lengths(student({"phase": "labels", "epochs": 2}, batch=4)) == [4]
     assert lengths(student("rationales", epochs=2, batch=4)) == [5]
+
+
+def test_a_phase_makes_good_what_those_before_read_too_much_of_a_budget_of_tokens() -> None:
+    def steps(settings: Student, index: int, *spent: int) -> int:
+        phases = phases_of(settings)
+        return steps_of(settings, phases, [20] * len(phases), index, 10.0, spent)
+
+    plain = student("instruct", "rationales", tokens=1000, batch=4)
+    assert steps(plain, 0) == 5
+    assert steps(plain, 1, 200) == 20
+    assert steps(plain, 1, 600) == 10
+    assert steps(plain, 1, 5000) == 1
+    on_top = student({"phase": "heal", "steps": 9}, "rationales", tokens=1000, batch=4)
+    assert (steps(on_top, 0), steps(on_top, 1, 360)) == (9, 25)
 
 
 @given(st.lists(st.sampled_from(["heal", "instruct", "rationales", "labels"]), min_size=1), st.floats(0.05, 1))

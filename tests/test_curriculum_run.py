@@ -11,6 +11,7 @@ import pytest
 
 from tiny import command, killed, tree, write
 
+BASELINES = Path(__file__).parent.parent / "configs/baselines.yaml"
 CURRICULUM = [{"phase": "heal", "share": 0.5}, {"phase": "rationales", "order": "easy_first", "paid_share": 0.5}]
 ARMS = {
     "untuned": {"assistant.epochs": 0},
@@ -58,3 +59,12 @@ def test_an_assistant_of_no_epochs_is_cut_and_not_tuned(finished: Path) -> None:
 def test_a_student_of_labels_depends_on_the_data_alone(finished: Path) -> None:
     assert set(record(finished, "arms/labels/student")["inputs"]) == {"data"}
     assert set(record(finished, "student")["inputs"]) == {"data", "teach", "tutor"}
+
+
+def test_the_shipped_baselines_can_be_planned(tiny_base: Path, tmp_path: Path) -> None:
+    here = [f"{stage}.base={tiny_base}" for stage in ("assistant", "student")]
+    sets = [word for change in (*here, f"runs={tmp_path}") for word in ("--set", change)]
+    planned = command("plan", BASELINES, *sets, "--json")
+    assert planned.returncode == 0, planned.stderr
+    apart = {"direct-random", "direct-3-samples", "direct-all", "random"}
+    assert set(json.loads(planned.stdout)["arms"]) == apart

@@ -18,15 +18,26 @@ from bridge_distill.teacher.loopback.faults import KINDS, PLACES
 from bridge_distill.traces import render
 
 ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEACHER = (ROOT / "docs/teacher.md").read_text(encoding="utf-8")
 REPORTS = (ROOT / "docs/reports.md").read_text(encoding="utf-8")
 ENGINES = (ROOT / "docs/engines.md").read_text(encoding="utf-8")
 TRACES = (ROOT / "docs/traces.md").read_text(encoding="utf-8")
+SHRINKING = (ROOT / "docs/shrinking.md").read_text(encoding="utf-8")
 CURRICULUM = (ROOT / "docs/curriculum.md").read_text(encoding="utf-8")
+DISTILLATION = (ROOT / "docs/distillation.md").read_text(encoding="utf-8")
 IMPROVEMENT = (ROOT / "docs/improvement.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(
     r"```yaml\n(.*?)```",
-    (ROOT / "README.md").read_text(encoding="utf-8") + TEACHER + TRACES + IMPROVEMENT + CURRICULUM + ENGINES + REPORTS,
+    (ROOT / "README.md").read_text(encoding="utf-8")
+    + TEACHER
+    + TRACES
+    + IMPROVEMENT
+    + SHRINKING
+    + CURRICULUM
+    + DISTILLATION
+    + ENGINES
+    + REPORTS,
     re.DOTALL,
 )
 LINES = re.findall(r"^    (teacher: \{.*)$", TEACHER, re.MULTILINE)

@@ -17,8 +17,9 @@ from bridge_distill.errors import UserError
 from bridge_distill.models.bases import base_digest
 from bridge_distill.models.batches import batches
 from bridge_distill.models.generator import Decoding
-from bridge_distill.models.load import Model, cut, load
+from bridge_distill.models.load import Model, load
 from bridge_distill.models.runtime import set_seed
+from bridge_distill.models.shrink import cut
 from bridge_distill.models.train import Example, Training, fine_tune
 from scribe import write_after
 

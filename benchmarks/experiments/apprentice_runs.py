@@ -11,7 +11,8 @@ import yaml
 
 from apprentice_sets import PRACTICE, Sizes, sources
 from bridge_distill.config import Compute, Shrink
-from bridge_distill.models.load import cut, load
+from bridge_distill.models.load import load
+from bridge_distill.models.shrink import cut
 from bridge_distill.runfile import RunFile, read_run
 from cells import Cell
 

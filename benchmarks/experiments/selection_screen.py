@@ -24,7 +24,8 @@ import experiment
 from bridge_distill import prompts
 from bridge_distill.config import Compute, Shrink
 from bridge_distill.models.batches import batches
-from bridge_distill.models.load import cut, load
+from bridge_distill.models.load import load
+from bridge_distill.models.shrink import cut
 from bridge_distill.selection.contract import selectors
 from cells import Cell, cells
 from selection_sets import BASE, MIXED, VARIANTS, Material, Sizes, chosen, prepare, rationale

@@ -24,8 +24,9 @@ from bridge_distill.config import Assistant, Compute
 from bridge_distill.models.adapters import make_adapter, merged
 from bridge_distill.models.engines.transformers import Transformers
 from bridge_distill.models.generator import Asked, Decoding
-from bridge_distill.models.load import Model, cut, load
+from bridge_distill.models.load import Model, load
 from bridge_distill.models.runtime import set_seed
+from bridge_distill.models.shrink import cut
 from bridge_distill.models.train import Example, Trained, Training, fine_tune
 from cells import Cell, cells
 from selection_sets import BASE, Material, Sizes, chosen, prepare, rationale

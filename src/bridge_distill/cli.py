@@ -16,6 +16,7 @@ import typer
 from bridge_distill import __version__
 from bridge_distill.cli_curate import curate_command
 from bridge_distill.cli_select import select
+from bridge_distill.cli_shrink import shrink
 from bridge_distill.cli_store import ledger_app, replies_app
 from bridge_distill.engine.together import first_of_all
 from bridge_distill.errors import UserError
@@ -27,6 +28,7 @@ app.add_typer(ledger_app, name="ledger")
 app.add_typer(replies_app, name="replies")
 app.command("select")(select)
 app.command("curate")(curate_command)
+app.command("shrink")(shrink)
 
 RunFilePath = Annotated[Path, typer.Argument(metavar="FILE", help="Run file (YAML).")]
 RunName = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, such as runs/legal.")]

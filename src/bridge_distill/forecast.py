@@ -193,7 +193,7 @@ def _seconds(run: Run, pool: data.Pool, paid: int, to_do: Sequence[str], arms: i
     reply = run.teacher.max_words * TOKENS_PER_WORD / 2
     layers = run.student.shrink.layers
     share = (layers if isinstance(layers, int) else len(layers)) / 30 if layers else 1.0
-    student = size[run.student.base] * share
+    student = run.student.shrink.size or size[run.student.base] * share
     added = run.questions.amount * run.questions.keep_best if run.assistant is not None else 0
     steps = run.student.steps or (run.student.epochs or 3) * (pool.size + added) / run.student.batch
     learnt = run.student.tokens or steps * run.student.batch * (prompt + reply)
@@ -208,6 +208,7 @@ def _seconds(run: Run, pool: data.Pool, paid: int, to_do: Sequence[str], arms: i
         work |= effort.assistant(paid, pool.size)
         work["tutor"] = effort.explained(pool.size, run.tutor.samples)
         work |= new_questions.work(run, pool.size, effort)
+        work["student"] += effort.read_along([item.phase for item in run.student.curriculum], pool.size + added, learnt)
         work["evaluate/assistant"] = effort.explained(pool.test)
         tuned, tested = effort.tuned(paid, run.assistant.epochs), effort.explained(run.select.held_out)
         work |= _in_rounds(run, work["score"], tuned, tested)

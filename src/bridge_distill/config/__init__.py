@@ -11,10 +11,11 @@ from bridge_distill.config.explaining import Explaining
 from bridge_distill.config.guide import Guide, Vote
 from bridge_distill.config.harness import Harness
 from bridge_distill.config.improve import Improve
-from bridge_distill.config.models import Adapter, Assistant, Compute, Evaluate, LevelWeights, Shrink, Tutor
+from bridge_distill.config.models import Adapter, Assistant, Compute, Evaluate, LevelWeights, Tutor
 from bridge_distill.config.pool import Data, Score, Select
 from bridge_distill.config.questions import Questions, Writer
 from bridge_distill.config.run import Run
+from bridge_distill.config.shrink import Shrink
 from bridge_distill.config.student import CurriculumPhase, Student
 from bridge_distill.config.teacher import Price, Teacher
 from bridge_distill.config.types import Levels, Positive, Rate, RunName, Share, VariableName

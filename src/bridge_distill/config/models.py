@@ -10,16 +10,9 @@ from bridge_distill.config.explaining import Explaining
 from bridge_distill.config.guide import Guide
 from bridge_distill.config.harness import Harness
 from bridge_distill.config.improve import Improve
+from bridge_distill.config.shrink import Shrink
 from bridge_distill.config.types import Levels, Positive, Rate, RunName
 from bridge_distill.section import LATER, WHERE, Section
-
-
-class Shrink(Section):
-    """How a smaller model is cut from a base; None keeps that part whole."""
-
-    layers: Positive | list[int] | None = None
-    vocabulary: Literal["task"] | None = None
-    common_tokens: Annotated[int, Field(ge=0)] = 2000
 
 
 class Adapter(Section):

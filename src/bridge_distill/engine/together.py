@@ -82,7 +82,10 @@ def _receive() -> Task | None:
     import torch
 
     packed: list[Any] = [None]
-    torch.distributed.broadcast_object_list(packed, device=torch.device("cpu"))
+    try:
+        torch.distributed.broadcast_object_list(packed, device=torch.device("cpu"))
+    except RuntimeError:  # the first process is gone, and has said why
+        raise SystemExit(1) from None
     # It comes from the first process of this very run: no other can join.
     task: Task | None = torch.load(io.BytesIO(packed[0]), map_location=_here, weights_only=False)
     return task

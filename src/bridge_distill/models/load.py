@@ -1,18 +1,17 @@
-"""Load a model with its tokenizer, cut it to a smaller one, and save it as plain safetensors."""
+"""Load a model with its tokenizer, and save it as plain safetensors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bridge_distill.config import Compute, Shrink
+from bridge_distill.config import Compute
 from bridge_distill.errors import UserError
 from bridge_distill.models.bases import find_base
 from bridge_distill.models.runtime import device_of, quiet
-from bridge_distill.models.vocabulary import trim
 
 
 @dataclass
@@ -83,15 +82,6 @@ def load_tokenizer(name: str, place: str) -> Any:
     return tokenizer
 
 
-def cut(model: Model, shrink: Shrink, texts: Iterable[str], place: str) -> Model:
-    """Cut layers and vocabulary in place; ``texts`` are those whose tokens must stay whole."""
-    if shrink.layers is not None:
-        _keep_layers(model.network, _positions(shrink.layers, model.network.config.num_hidden_layers, place))
-    if shrink.vocabulary == "task":
-        _trim_vocabulary(model, texts, shrink.common_tokens, place)
-    return model
-
-
 @contextmanager
 def _said(name: str, place: str) -> Iterator[None]:
     """The library's own errors as one sentence."""
@@ -118,53 +108,3 @@ def _distinct_padding(tokenizer: Any, network: Any) -> None:
     network.config.pad_token_id = tokenizer.pad_token_id
     network.generation_config.pad_token_id = tokenizer.pad_token_id
     network.generation_config.eos_token_id = tokenizer.eos_token_id
-
-
-def _positions(layers: int | list[int], depth: int, place: str) -> list[int]:
-    """Which layers stay: those listed, or evenly spaced ones that include the first and the last."""
-    if isinstance(layers, int):
-        if layers > depth:
-            raise UserError(
-                f"{place}.layers", f"{layers} layers asked of a base that has {depth}", f"give at most {depth}"
-            )
-        return [round(i * (depth - 1) / max(layers - 1, 1)) for i in range(layers)]
-    if not layers or sorted(set(layers)) != layers or layers[-1] >= depth or layers[0] < 0:
-        raise UserError(
-            f"{place}.layers", f"{layers} are not rising layer numbers", f"give numbers from 0 to {depth - 1}"
-        )
-    return layers
-
-
-def _keep_layers(network: Any, positions: list[int]) -> None:
-    import torch
-
-    body = network.get_decoder()
-    body.layers = torch.nn.ModuleList([body.layers[i] for i in positions])
-    for index, layer in enumerate(body.layers):
-        layer.self_attn.layer_idx = index
-    network.config.num_hidden_layers = len(positions)
-    if getattr(network.config, "layer_types", None) is not None:
-        network.config.layer_types = [network.config.layer_types[i] for i in positions]
-
-
-def _trim_vocabulary(model: Model, texts: Iterable[str], common: int, place: str) -> None:
-    import torch
-    from tokenizers import Tokenizer
-
-    try:
-        trimmed = trim(model.tokenizer, texts, common)
-    except ValueError as error:
-        raise UserError(f"{place}.vocabulary", str(error), "set it to null for this base") from error
-    network, rows = model.network, torch.tensor(trimmed.kept)
-    tied = network.config.tie_word_embeddings
-    old_in, old_out = network.get_input_embeddings().weight.data, network.get_output_embeddings().weight.data
-    network.resize_token_embeddings(len(rows))
-    network.get_input_embeddings().weight.data.copy_(old_in[rows.to(old_in.device)])
-    if not tied:
-        network.get_output_embeddings().weight.data.copy_(old_out[rows.to(old_out.device)])
-    new_id = {old: new for new, old in enumerate(trimmed.kept)}
-    model.tokenizer._tokenizer = Tokenizer.from_str(trimmed.tokenizer_json)
-    for config in (network.config, network.generation_config):
-        for name in ("bos_token_id", "eos_token_id", "pad_token_id", "unk_token_id"):
-            if getattr(config, name, None) is not None:
-                setattr(config, name, new_id[getattr(config, name)])

@@ -26,6 +26,7 @@ from bridge_distill.report.coverage import Pool, read_pool
 from bridge_distill.report.flow import flow
 from bridge_distill.report.folder import RunFolder, graded, open_run, write_text
 from bridge_distill.report.hiding import shown_command, without_secrets
+from bridge_distill.report.shrinking import shrunk
 from bridge_distill.report.spending import spendings
 from bridge_distill.report.summary import write_summary
 from bridge_distill.report.training import curves
@@ -65,6 +66,7 @@ def _content(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
         "rounds": rounds.rounds(summary),
         "improvements": improvement.improvements(summary),
         "new_questions": questions.shown(summary),
+        "shrunk": shrunk(summary),
         "losses": {name: (curve[0][1], curve[-1][1]) for name, curve in losses.items()},
         "browser": None if data is None else browser(artifacts.test_questions(data), models),
         "rejected": _rejected(data, summary),

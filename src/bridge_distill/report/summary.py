@@ -21,7 +21,17 @@ from bridge_distill.report.rounds import latest_curve
 from bridge_distill.report.scores import difference, scores
 
 COUNTS = ("train", "test", "rejected", "beyond_limit")
-TRAINING = ("parameters", "trained_parameters", "trained_share", "megabytes", "examples", "too_long", "steps", "tokens")
+TRAINING = (
+    "parameters",
+    "trained_parameters",
+    "trained_share",
+    "megabytes",
+    "shrunk",
+    "examples",
+    "too_long",
+    "steps",
+    "tokens",
+)
 
 
 def write_summary(run_folder: Path) -> Path:

@@ -11,8 +11,9 @@ from bridge_distill import artifacts, prompts
 from bridge_distill.config import Compute, Student
 from bridge_distill.engine.stage import write_json
 from bridge_distill.errors import UserError
-from bridge_distill.models.load import Model, cut, load, text_ids
+from bridge_distill.models.load import Model, load, text_ids
 from bridge_distill.models.runtime import set_seed
+from bridge_distill.models.shrink import cut, weigh
 from bridge_distill.records import Question, Rationale
 from bridge_distill.student.contract import RATIONALES, Materials, Phase
 from bridge_distill.student.course import Course
@@ -54,6 +55,7 @@ def teach_student(
     return {
         "parameters": model.parameters,
         "megabytes": artifacts.megabytes(folder / artifacts.MODEL),
+        "shrunk": {"base": weigh(load(settings.base, compute, "student.base")), "student": weigh(model)},
         **{name: sum(each[name] for each in figures) for name in ("examples", "too_long", "steps", "tokens")},
         "phases": figures,
         "instructions_refused": refused,

@@ -15,8 +15,9 @@ from bridge_distill.config import Assistant, Compute, Writer
 from bridge_distill.engine.rows import count_rows, iterate_rows
 from bridge_distill.errors import UserError
 from bridge_distill.models.adapters import make_adapter, merged
-from bridge_distill.models.load import cut, load
+from bridge_distill.models.load import load
 from bridge_distill.models.runtime import set_seed
+from bridge_distill.models.shrink import cut
 from bridge_distill.models.train import Example, Training, fine_tune
 from bridge_distill.records import Question
 
@@ -44,7 +45,12 @@ def tune_writer(
         raise UserError("questions", "no question of the pool can be read back from its own text", cure)
     set_seed(seed)
     model = load(learner.base, compute, "assistant.base")
-    cut(model, learner.shrink, [text for one in lessons for text in (one.prompt, one.completion)], "assistant.shrink")
+    cut(
+        model,
+        learner.shrink,
+        [text for one in lessons for text in (one.prompt, one.completion) if text],
+        "assistant.shrink",
+    )
     model.network = make_adapter(learner.adapter, ADAPTER, scratch)(model, lessons)
     steps = max(1, math.ceil(settings.epochs * len(lessons) / learner.batch))
     training = Training(steps, learner.batch, learner.learning_rate, learner.max_tokens, learner.save_steps, seed)
