@@ -1,8 +1,8 @@
 """How long a report of many test questions takes to be written, to open in Chromium and to be searched.
 
 Questions and replies are as long as those of the practice tasks; four models have answered each question. The floor is
-the same page with ten questions, which has all of its scripts to read as well. Needs playwright (the ``dev`` extra) and an
-installed Chromium.
+the same page with ten questions, which has all of its scripts to read as well. Needs playwright (the ``dev`` extra) and
+an installed Chromium.
 
     python benchmarks/report.py [--quick]
 """

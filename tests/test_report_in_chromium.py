@@ -81,6 +81,19 @@ def test_a_whole_run_opens_from_its_file_with_all_figures(chromium: Browser, tmp
         assert page.locator(".plot:not(:has(svg.main-svg))").count() == 0, "none is left empty"
 
 
+def test_a_table_is_sorted_by_a_click_on_a_head(chromium: Browser, report: Path) -> None:
+    with opened(chromium, report) as page:
+        table = page.get_by_role("region", name="Accuracy in numbers")
+        shares = table.locator("tbody td:nth-child(3)")
+        table.get_by_role("button", name="Accuracy").click()
+        first = [float(text.removesuffix("%")) for text in shares.all_inner_texts()]
+        table.get_by_role("button", name="Accuracy").press("Enter")
+        second = [float(text.removesuffix("%")) for text in shares.all_inner_texts()]
+        assert len(first) == 4
+        assert first in (sorted(first), sorted(first, reverse=True))
+        assert second == first[::-1]
+
+
 def test_filters_show_what_their_names_say(chromium: Browser, report: Path) -> None:
     expected: dict[str, Callable[[int], bool]] = {
         "all": lambda i: True,

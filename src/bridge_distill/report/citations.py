@@ -15,14 +15,15 @@ WORKS = {
     "gonzalez": "Gonzalez 1985, Clustering to minimize the maximum intercluster distance, TCS 38",
     "core-set": "Sener and Savarese 2018, Active learning for convolutional neural networks, arXiv 1708.00489",
     "k-means": "Birodkar et al. 2019, Semantic redundancies in image-classification datasets, arXiv 1901.11409",
-    "herding": "Bae, Noh and Sutherland 2024, Generalized coverage for low-budget active learning, arXiv 2407.12212",
+    "herding": "Bae, Noh and Sutherland 2024, Generalized coverage for more robust low-budget active learning, "
+    "arXiv 2407.12212",
     "rds": "Ivison et al. 2025, Large-scale data selection for instruction tuning, arXiv 2503.01807",
     "s1": "Muennighoff et al. 2025, s1: Simple test-time scaling, arXiv 2501.19393",
     "neyman": "Neyman 1934, On the two different aspects of the representative method, JRSS 97",
     "typiclust": "Hacohen, Dekel and Weinshall 2022, Active learning on a budget, arXiv 2202.02794",
     "self-consistency": "Wang et al. 2022, Self-consistency improves chain of thought reasoning, arXiv 2203.11171",
     "forks": "Wang et al. 2025, Beyond the 80/20 rule, arXiv 2506.01939",
-    "pruning-text": "Marion et al. 2023, When less is more: data pruning for pretraining, arXiv 2309.04564",
+    "pruning-text": "Marion et al. 2023, When less is more: Investigating data pruning, arXiv 2309.04564",
     "ifd": "Li et al. 2023, From quantity to quality, arXiv 2308.12032",
     "superfiltering": "Li et al. 2024, Superfiltering, arXiv 2402.00530",
     "long": "Xia et al. 2024, Rethinking data selection at scale, arXiv 2410.09335",
@@ -35,7 +36,8 @@ WORKS = {
     "shira": "Bhardwaj et al. 2024, Sparse high rank adapters, arXiv 2406.13175",
     "star": "Zelikman et al. 2022, STaR: Bootstrapping reasoning with reasoning, arXiv 2203.14465",
     "gpt-3": "Brown et al. 2020, Language models are few-shot learners, appendix C, arXiv 2005.14165",
-    "minitron": "Muralidharan et al. 2024, Compact language models via pruning and distillation, arXiv 2407.14679",
+    "minitron": "Muralidharan et al. 2024, Compact language models via pruning and knowledge distillation, "
+    "arXiv 2407.14679",
     "layers": "Gromov et al. 2024, The unreasonable ineffectiveness of the deeper layers, arXiv 2403.17887",
     "label-after": "Wadhwa et al. 2024, Investigating mysteries of CoT-augmented distillation, arXiv 2406.14511",
     "mix": "Li et al. 2025, Small models struggle to learn from strong reasoners, arXiv 2502.12143",
@@ -47,9 +49,12 @@ WORKS = {
     "curriculum": "Bengio et al. 2009, Curriculum learning, ICML",
     "self-paced": "Kumar, Packer and Koller 2010, Self-paced learning for latent variable models, NIPS",
     "wilson": "E. B. Wilson 1927, Probable inference, the law of succession, and statistical inference, JASA 22",
-    "newcombe": "R. G. Newcombe 1998, Interval estimation for the difference of paired proportions, Stat. Med. 17",
-    "mcnemar": "Q. McNemar 1947, Note on the sampling error of the difference, Psychometrika 12",
-    "connor": "R. J. Connor 1987, Sample size for differences in proportions of paired samples, Biometrics 43",
+    "newcombe": "R. G. Newcombe 1998, Improved confidence intervals for the difference between binomial proportions "
+    "based on paired data, Statistics in Medicine 17, method 10",
+    "mcnemar": "Q. McNemar 1947, Note on the sampling error of the difference between correlated proportions, "
+    "Psychometrika 12",
+    "connor": "R. J. Connor 1987, Sample size for testing differences in proportions for the paired-sample design, "
+    "Biometrics 43",
     "harness": "Gao et al., The Language Model Evaluation Harness, the software lm-eval, doi 10.5281/zenodo.5371628",
     "math-verify": "Kydlíček, Math-Verify, the software",
 }

@@ -139,8 +139,9 @@ def _facts(run: RunFolder) -> dict[str, Any]:
 
 def _cited(run: RunFolder, summary: dict[str, Any]) -> list[citations.Cited]:
     """The methods of the stages that are done, arms' included, and of the page's own statistics."""
-    records = [record for _, record in run.records()]
-    used = [found for record in records for found in citations.of_stage(record["stage"], record.get("settings") or {})]
+    named = [(stage, arm) for arm in (None, *run.arms) for stage in run.stages(arm)]
+    done = [(stage, run.record(stage, arm)) for stage, arm in named if run.folder(stage, arm) is not None]
+    used = [found for stage, record in done for found in citations.of_stage(stage, record.get("settings") or {})]
     return citations.cited(used + (list(citations.TESTS.items()) if "models" in summary else []))
 
 
