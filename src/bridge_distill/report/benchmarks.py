@@ -11,7 +11,7 @@ HARNESS = "harness/"
 
 def benchmarks(run: RunFolder) -> dict[str, dict[str, Any]]:
     """The tasks' figures of each model that was scored, then of each arm's student; empty where none was."""
-    stages = [(name, HARNESS + name, None) for name in MODELS]
+    stages: list[tuple[str, str, str | None]] = [(name, HARNESS + name, None) for name in MODELS]
     stages += [(arm_key(arm), f"{HARNESS}student", arm) for arm in run.arms]
     found = {key: run.figures(stage, arm).get("tasks") for key, stage, arm in stages}
     return {key: tasks for key, tasks in found.items() if tasks}
