@@ -13,8 +13,11 @@ from answered import answered_run
 from bridge_distill.config import Compute, Evaluate, Harness
 from bridge_distill.errors import UserError
 from bridge_distill.evaluation import check_harness, score_by_harness
+from bridge_distill.pipeline import execute
 from bridge_distill.report import summarise, write_report
+from bridge_distill.runfile import read_run
 from pages import Page
+from tiny import tree, write
 
 INSTALLED = pytest.mark.skipif(find_spec("lm_eval") is None, reason="lm-evaluation-harness is not installed")
 
@@ -75,6 +78,30 @@ def test_a_task_of_a_folder_scores_a_model_offline(
     assert task["metrics"]["acc"]["error"] is not None
     assert (task["n"], task["shots"], task["version"]) == (4, 0, 1.0)
     assert found == score_by_harness(settings, "base", str(tiny_base), Compute()), "and again the same"
+
+
+@INSTALLED
+def test_a_whole_run_is_scored_by_benchmarks_and_tells_a_tracker(
+    tasks: Path, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator", reason="no tensorboard")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    harness = {"tasks": ["tiny_sums"], "folder": "../tasks", "limit": 2}
+    evaluate = {"models": ["base", "student"], "max_new_tokens": 8, "harness": harness}
+    made = tree(tiny_base, evaluate=evaluate, compute={"report_to": ["tensorboard"]})
+    run = execute(read_run(write(tmp_path / "run", made)), [], None, "test")
+    scored = summarise(run)["harness"]
+    assert set(scored) == {"base", "student", "direct"}
+    assert scored["student"]["tiny_sums"]["n"] == 2
+    board = run / "tensorboard"
+    told = events.EventAccumulator(str(board / "figures"))
+    told.Reload()
+    names = told.Tags()["scalars"]
+    assert {"eval/evaluate/student/accuracy", "eval/teach/usd", "eval/arms/direct/evaluate/student/accuracy"} <= {
+        *names
+    }
+    trainings = {path.name.split(",")[0] for path in board.iterdir()}
+    assert trainings == {"figures", "assistant", "student", "arms-direct-student"}
 
 
 def test_the_report_shows_a_row_a_metric_and_a_column_a_model(tmp_path: Path) -> None:

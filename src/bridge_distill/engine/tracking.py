@@ -110,14 +110,14 @@ def _name(label: str, place: Path, run: Path) -> str:
 
 
 def _callback(name: str, folder: Path) -> Any:
-    import transformers
+    from transformers import integrations
 
-    integrations: Any = transformers.integrations
+    known: Any = integrations
     if name != "tensorboard":
-        return integrations.get_reporting_integration_callbacks([name])[0]()
+        return known.get_reporting_integration_callbacks([name])[0]()
     from torch.utils.tensorboard import SummaryWriter
 
-    return integrations.TensorBoardCallback(SummaryWriter(str(folder)))
+    return known.TensorBoardCallback(SummaryWriter(str(folder)))
 
 
 def _numbers(value: Any, name: str) -> Iterator[tuple[str, float]]:
