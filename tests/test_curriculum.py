@@ -193,6 +193,13 @@ def test_options_left_out_and_written_at_their_default_are_the_same_student() ->
     assert identity(student("mix")) != identity(student({"phase": "mix", "long_share": 0.3}))
 
 
+def test_a_curriculum_reads_back_as_it_is_told() -> None:
+    settings = student("instruct", {"phase": "mix", "order": "short_first", "share": 0.5, "long_share": 0.3})
+    told = settings.model_dump(mode="json")
+    assert told["curriculum"][1]["long_share"] == 0.3
+    assert Student.model_validate(told) == settings
+
+
 def test_phases_split_the_students_length_and_their_own_comes_on_top() -> None:
     assert lengths(student("instruct", "rationales", steps=100)) == [20, 80]
     assert lengths(student("heal", "instruct", "rationales", steps=100, warm_up=0.5)) == [25, 25, 50]

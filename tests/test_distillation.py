@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,11 @@ from bridge_distill.models.distillation.divergences import divergence
 from bridge_distill.models.distillation.events import Side, events, likeliest, summed
 from bridge_distill.models.distillation.grading import Grades, grade, heard
 from bridge_distill.models.distillation.losses import Marked, Mix, mixed
-from bridge_distill.models.distillation.pairs import Readers, spans
+from bridge_distill.models.distillation.pairs import Readers, sound, spans
 from bridge_distill.models.distillation.tokens import shared, surfaces
 from bridge_distill.models.load import Model, load, text_ids
 from bridge_distill.models.shrink import cut
+from families import loaded, save
 
 QUESTIONS = practice.make("legal", 40, 3, 0.0)
 TEXTS = [(prompts.local(q), practice.explain(q, phrasing=0, error=False)) for q in QUESTIONS]
@@ -36,38 +39,9 @@ def base(tiny_base: Path) -> Model:
 
 
 @pytest.fixture(scope="module")
-def pieces() -> Model:
-    """Another family: SentencePiece's way of writing spaces and bytes, other merges, other names of special tokens."""
-    from tokenizers import Tokenizer, decoders, models, normalizers, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    tokenizer = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-    tokenizer.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
-    )
-    special = ["<unk>", "<s>", "</s>", "<pad>", *(f"<0x{byte:02X}>" for byte in range(256))]
-    trainer = trainers.BpeTrainer(vocab_size=700, special_tokens=special, show_progress=False)
-    tokenizer.train_from_iterator([text for _, text in TEXTS[:20]], trainer)
-    # A trainer makes every given token special; those of bytes say something.
-    bare = Tokenizer.from_str(tokenizer.to_str())
-    spec = __import__("json").loads(bare.to_str())
-    spec["added_tokens"] = spec["added_tokens"][:4]
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer.from_str(__import__("json").dumps(spec)), eos_token="</s>", pad_token="<pad>"
-    )
-    torch.manual_seed(1)
-    config = LlamaConfig(
-        vocab_size=len(fast) + 5,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        eos_token_id=fast.eos_token_id,
-        pad_token_id=fast.pad_token_id,
-    )
-    return Model(LlamaForCausalLM(config).eval(), fast)
+def pieces(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """Another family: other merges, spaces and bytes that are tokens of their own, other special tokens."""
+    return loaded(save("gemma2", tmp_path_factory.mktemp("other")))
 
 
 def trimmed(tiny_base: Path, texts: int, common: int) -> Model:
@@ -77,6 +51,16 @@ def trimmed(tiny_base: Path, texts: int, common: int) -> Model:
 
 def logs(seed: int, rows: int, events: int, spread: float = 3.0) -> Any:
     return (spread * torch.randn(rows, events, generator=torch.Generator().manual_seed(seed))).log_softmax(-1)
+
+
+@lru_cache
+def table(tokenizer: Any) -> list[bytes | None]:
+    return surfaces(tokenizer, len(tokenizer))
+
+
+def said(model: Model, text: str) -> list[bytes]:
+    """What each token of a text says."""
+    return [table(model.tokenizer)[token] or b"" for token in text_ids(model.tokenizer, text)]
 
 
 def ended(model: Model, text: str) -> list[int]:
@@ -161,8 +145,8 @@ def test_tokens_of_two_trims_are_one_class_if_they_are_one_token(
     both = [found.student[ours[token]] for token in ours.keys() & theirs.keys()]
     assert len(set(both)) == len(both), "two tokens that both have are told apart"
     for token in ours.keys() - theirs.keys():
-        said = surfaces(one.tokenizer, len(ours))[ours[token]]
-        first = text_ids(other.tokenizer, (said or b"").decode("utf-8", "ignore"))[:1]
+        text = (table(one.tokenizer)[ours[token]] or b"").decode("utf-8", "ignore")
+        first = text_ids(other.tokenizer, text)[:1]
         assert not first or found.student[ours[token]] == found.assistant[first[0]]
 
 
@@ -172,19 +156,34 @@ def test_spans_say_the_same_in_both_readings_of_any_text(
     base: Model, pieces: Model, small: Model, text: str, texts: int
 ) -> None:
     for other in (pieces, small):
-        sides = [
-            [surfaces(model.tokenizer, 2000)[i] or b"" for i in text_ids(model.tokenizer, text)]
-            for model in (base, other)
-        ]
+        sides = [said(model, text) for model in (base, other)]
         found = spans(*sides)
         assert (found > 0).all()
         at = np.zeros(2, dtype=int)
         for count in found:
-            said = [b"".join(side[start:end]) for side, start, end in zip(sides, at, at + count, strict=True)]
-            assert said[0].strip(b" ") == said[1].strip(b" ")
+            same = [b"".join(side[start:end]) for side, start, end in zip(sides, at, at + count, strict=True)]
+            assert same[0].strip(b" ") == same[1].strip(b" ")
             at += count
         if other is small:
             assert at.tolist() == [len(side) for side in sides]
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(raw=st.binary(max_size=20), cuts=st.lists(st.integers(0, 20)))
+def test_tokens_that_say_no_text_are_read_as_decoding_writes_them(raw: bytes, cuts: list[int]) -> None:
+    places = sorted({0, len(raw), *(min(cut, len(raw)) for cut in cuts)})
+    parts = [raw[a:b] for a, b in pairwise(places)]
+    assert b"".join(sound(parts)).decode() == raw.decode(errors="replace")
+    assert len(sound(parts)) == len(parts)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(tokens=st.lists(st.integers(3, 599), max_size=30), ends=st.booleans())
+def test_whatever_a_student_writes_is_compared_to_its_end(
+    base: Model, small: Model, tokens: list[int], ends: bool
+) -> None:
+    pair = Readers(base, small).pair("Why?", [*tokens, *([base.tokenizer.eos_token_id] if ends else [])])
+    assert pair.spans.sum(0).tolist() == [len(pair.student.completion), len(pair.assistant.completion)]
 
 
 @pytest.fixture(scope="module")

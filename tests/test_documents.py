@@ -24,6 +24,7 @@ ENGINES = (ROOT / "docs/engines.md").read_text(encoding="utf-8")
 TRACES = (ROOT / "docs/traces.md").read_text(encoding="utf-8")
 SHRINKING = (ROOT / "docs/shrinking.md").read_text(encoding="utf-8")
 CURRICULUM = (ROOT / "docs/curriculum.md").read_text(encoding="utf-8")
+DISTILLATION = (ROOT / "docs/distillation.md").read_text(encoding="utf-8")
 IMPROVEMENT = (ROOT / "docs/improvement.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(
     r"```yaml\n(.*?)```",
@@ -33,6 +34,7 @@ BLOCKS = re.findall(
     + IMPROVEMENT
     + SHRINKING
     + CURRICULUM
+    + DISTILLATION
     + ENGINES,
     re.DOTALL,
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import torch
 from bridge_distill import artifacts, practice, prompts
 from bridge_distill.config import Compute, Shrink, Student
 from bridge_distill.engine.rows import write_rows
-from bridge_distill.models.distillation.live import live
+from bridge_distill.models.distillation.live import Live, live
 from bridge_distill.models.distillation.losses import Mix
 from bridge_distill.models.distillation.stored import stored
 from bridge_distill.models.generator import Decoding
@@ -22,6 +24,7 @@ from bridge_distill.models.shrink import cut
 from bridge_distill.models.train import Example, Trained, Training, fine_tune
 from bridge_distill.records import ASSISTANT, Question, Rationale
 from bridge_distill.student import teach_student
+from families import save
 
 QUESTIONS = practice.make("legal", 16, 3, 0.0)
 EXAMPLES = [Example(prompts.local(q), practice.explain(q, phrasing=0, error=False)) for q in QUESTIONS]
@@ -41,21 +44,57 @@ def off_policy(model: Model, assistant: Path, folder: Path, training: Training) 
 
 
 def on_policy(model: Model, assistant: Path, folder: Path, training: Training) -> Trained:
-    decoding, mix = Decoding(24, 1.0), Mix(1.0, 1.0, 1.0)
-    folder.mkdir(exist_ok=True)
-    objective = live(model, assistant, Compute(), EXAMPLES, training, mix, 0.7, decoding, folder / "tokens")
+    objective = own_texts(model, assistant, folder, training)
     return fine_tune(model, EXAMPLES, training, folder / "checkpoints", "t", objective=objective)
+
+
+def own_texts(model: Model, assistant: Path, folder: Path, training: Training, own: float = 0.7) -> Live:
+    decoding, mix = Decoding(24, 1.0), Mix(1.0, 1.0, 1.0)
+    made = live(model, assistant, Compute(), EXAMPLES, training, mix, own, decoding, folder / "tokens")
+    copy: Live = pickle.loads(pickle.dumps(made))  # as processes that share a training get it
+    return copy
+
+
+def apart(model: Model, objective: Live, batch: dict[str, Any]) -> float:
+    """Mean divergence of a student from the assistant on a batch that was written before."""
+    with torch.no_grad():
+        logits = model.network(batch["input_ids"]).logits.flatten(0, 1)[batch["places"]]
+    return float(objective.losses(logits, batch["targets"], batch["columns"]).mean())
 
 
 def bytes_of(model: Model) -> dict[str, Any]:
     return {name: value.clone() for name, value in model.network.state_dict().items()}
 
 
-@pytest.mark.parametrize("teach", [off_policy, on_policy])
-def test_the_student_comes_nearer_to_the_assistant(tiny_base: Path, tmp_path: Path, teach: Teach) -> None:
-    trained = teach(student_of(tiny_base), tiny_base, tmp_path, Training(40, 4, 5e-3, 400, 100, 1))
+def test_learning_from_stored_grades_brings_the_student_nearer(tiny_base: Path, tmp_path: Path) -> None:
+    trained = off_policy(student_of(tiny_base), tiny_base, tmp_path, Training(40, 4, 5e-3, 400, 100, 1))
     losses = [loss for _, loss in trained.losses]
     assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
+
+
+@pytest.mark.parametrize("teach", [off_policy, on_policy])
+def test_an_assistant_of_another_family_teaches_too(tiny_base: Path, tmp_path: Path, teach: Teach) -> None:
+    trained = teach(
+        student_of(tiny_base), save("gemma2", tmp_path / "other"), tmp_path, Training(20, 4, 3e-3, 400, 100, 1)
+    )
+    losses = [loss for _, loss in trained.losses]
+    assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
+
+
+def test_grades_of_what_the_student_writes_bring_it_nearer(tiny_base: Path, tmp_path: Path) -> None:
+    model, training = student_of(tiny_base), Training(25, 4, 3e-3, 400, 100, 1)
+    objective = own_texts(model, tiny_base, tmp_path, training, own=1.0)
+    wrote = objective.prepared(model.network, {"examples": torch.arange(12)}, step=1000)
+    before = apart(model, objective, wrote)
+    fine_tune(model, EXAMPLES, training, tmp_path / "checkpoints", "t", objective=objective)
+    assert apart(model, objective, wrote) < 0.8 * before
+
+
+def test_a_student_that_is_its_assistant_is_told_nothing_by_its_own_texts(tiny_base: Path, tmp_path: Path) -> None:
+    model = load(str(tiny_base), Compute(), "base")
+    objective = own_texts(model, tiny_base, tmp_path, Training(1, 1, 1e-3, 400, 100, 1), own=1.0)
+    wrote = objective.prepared(model.network, {"examples": torch.arange(6)}, step=0)
+    assert abs(apart(model, objective, wrote)) < 1e-4
 
 
 @pytest.mark.parametrize("teach", [off_policy, on_policy])
@@ -70,6 +109,15 @@ def test_a_distillation_that_is_resumed_ends_with_the_same_bytes(tiny_base: Path
     again = bytes_of(resumed)
     assert all(torch.equal(value, again[name]) for name, value in bytes_of(whole).items())
     assert int(complete[-2].name.split("-")[1]) < training.steps, "some steps were made again"
+
+
+def test_what_the_student_wrote_is_not_learnt_as_a_text(tiny_base: Path, tmp_path: Path) -> None:
+    model = student_of(tiny_base)
+    wrote, told = (own_texts(model, tiny_base, tmp_path, Training(1, 1, 1e-3, 400, 100, 1), own) for own in (1.0, 0.0))
+    for objective, same in ((wrote, True), (told, False)):
+        batch = objective.prepared(model.network, {"examples": torch.arange(2)}, step=0)
+        mixed = replace(objective, mix=replace(objective.mix, weight=0.5))
+        assert (apart(model, mixed, batch) == apart(model, objective, batch)) == same
 
 
 def test_white_box_phases_teach_a_student_and_count_all_tokens(tiny_base: Path, tmp_path: Path) -> None:

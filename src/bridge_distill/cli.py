@@ -18,6 +18,7 @@ from bridge_distill.cli_curate import curate_command
 from bridge_distill.cli_select import select
 from bridge_distill.cli_shrink import shrink
 from bridge_distill.cli_store import ledger_app, replies_app
+from bridge_distill.engine.together import first_of_all
 from bridge_distill.errors import UserError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -149,7 +150,7 @@ def _report(folder: Path, as_json: bool) -> None:
 def main() -> None:
     """Entry point: errors that a user can cause end in one sentence and exit code 2."""
     try:
-        app(standalone_mode=True)
+        first_of_all(app)
     except UserError as error:
         _fail(str(error))
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridge_distill import improving
@@ -34,6 +35,11 @@ class Effort:
         """Writing explanations."""
         tokens = self._in_tasks if self.learner.levels == "tasks" else self._in_one
         return 2 * self.size * questions * samples * tokens / WRITING_SHARE
+
+    def read_along(self, phases: Sequence[str], texts: float, learnt: float) -> float:
+        """Reading for a student: each of the ``texts`` once where grades are stored, else all tokens ``learnt``."""
+        tokens = texts * self._in_one * phases.count("distil") + learnt * phases.count("on_policy") / len(phases)
+        return 2 * self.size * tokens / READING_SHARE
 
     def assistant(self, paid: float, pool: float) -> dict[str, float]:
         """Every stage from the last paid reply to the assistant, at the most: every question joins, and is missed."""

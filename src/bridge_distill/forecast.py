@@ -208,6 +208,7 @@ def _seconds(run: Run, pool: data.Pool, paid: int, to_do: Sequence[str], arms: i
         work |= effort.assistant(paid, pool.size)
         work["tutor"] = effort.explained(pool.size, run.tutor.samples)
         work |= new_questions.work(run, pool.size, effort)
+        work["student"] += effort.read_along([item.phase for item in run.student.curriculum], pool.size + added, learnt)
         work["evaluate/assistant"] = effort.explained(pool.test)
         tuned, tested = effort.tuned(paid, run.assistant.epochs), effort.explained(run.select.held_out)
         work |= _in_rounds(run, work["score"], tuned, tested)

@@ -14,6 +14,7 @@ from bridge_distill import assistant, data, evaluating, improving, new_questions
 from bridge_distill.answers import answer_forms
 from bridge_distill.config import Assistant, Run, Tutor
 from bridge_distill.engine.stage import RECORD, Runner, Stage, lock, write_json
+from bridge_distill.engine.together import check_batch
 from bridge_distill.errors import UserError, nearest
 from bridge_distill.models.bases import base_digest, check_base
 from bridge_distill.models.generator import check_engine
@@ -106,8 +107,10 @@ def check(run: Run, with_key: bool) -> None:
     check_engine(run.compute)
     check_base(*rounds.scorer(run))
     check_base(run.student.base, "student.base")
+    check_batch(run.student.batch, "student.batch")
     if run.assistant is not None:
         check_base(run.assistant.base, "assistant.base")
+        check_batch(run.assistant.batch, "assistant.batch")
         assistant.check(run.assistant, run.teacher.trace)
         assistant.check_filters(run.assistant.improve, "assistant.improve")
     if run.tutor is not None:

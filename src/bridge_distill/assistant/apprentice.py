@@ -17,7 +17,7 @@ from bridge_distill.assistant.strategies import with_strategies
 from bridge_distill.config import Assistant, Compute
 from bridge_distill.engine.rows import iterate_rows
 from bridge_distill.errors import UserError
-from bridge_distill.models.adapters import make_adapter, merged, settings_of
+from bridge_distill.models.adapters import Adapting, make_adapter, merged, settings_of
 from bridge_distill.models.load import Model, load
 from bridge_distill.models.runtime import set_seed
 from bridge_distill.models.shrink import cut
@@ -73,11 +73,7 @@ def apprentice(
     model = load(settings.base, compute, "assistant.base")
     cut(model, settings.shrink, _texts(questions.values(), plan, hinted), "assistant.shrink")
     epochs = settings.epochs if own is None else settings.improve.epochs
-    trained = []
-    if epochs:
-        model.network = adapt(model, [one for phase in plan for one in phase.examples])
-        trained = _tune(model, plan, settings, epochs, scratch, seed)
-        model.network = merged(model.network)
+    trained = _tune(model, adapt, plan, settings, epochs, scratch, seed)
     model.save(folder / artifacts.MODEL)
     notes = dict(sorted(Counter(row.note for row in paid if row.note).items()))
     figures = _figures(trained)
@@ -108,13 +104,25 @@ def _texts(questions: Iterable[Question], plan: Sequence[Phase], hinted: bool) -
             yield prompts.local(prompts.hinted(question, question.answer))
     for phase in plan:
         for example in (*phase.examples, *phase.held_out):
-            yield from (example.prompt, example.completion)
+            yield from filter(None, (example.prompt, example.completion))
 
 
 def _tune(
-    model: Model, plan: Sequence[Phase], settings: Assistant, epochs: float, scratch: Path, seed: int
+    model: Model,
+    adapt: Adapting[Any],
+    plan: Sequence[Phase],
+    settings: Assistant,
+    epochs: float,
+    scratch: Path,
+    seed: int,
 ) -> list[tuple[str, Trained]]:
-    """Learn the phases in order; a phase that ended before a kill is read back from its last checkpoint."""
+    """Learn the phases in order; a phase that ended before a kill is read back from its last checkpoint.
+
+    Without epochs nothing is touched.
+    """
+    if not epochs:
+        return []
+    model.network = adapt(model, [one for phase in plan for one in phase.examples])
     done = []
     for index, phase in enumerate(plan):
         steps = max(1, math.ceil(epochs * len(phase.examples) / settings.batch))
@@ -128,6 +136,7 @@ def _tune(
         except ValueError as error:
             raise UserError("assistant.max_tokens", str(error), "raise it") from error
         done.append((phase.name, trained))
+    model.network = merged(model.network)
     return done
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, model_serializer, model_validator
 
 from bridge_distill.config.shrink import Shrink
 from bridge_distill.config.types import Positive, Rate, Share
@@ -43,6 +43,11 @@ class CurriculumPhase(Section):
         if sum(length is not None for length in (self.share, self.steps, self.epochs)) > 1:
             raise ValueError("takes one of share, steps and epochs")
         return self
+
+    @model_serializer
+    def _as_written(self) -> dict[str, Any]:
+        own = {name: getattr(self, name) for name in type(self).model_fields if name != "options"}
+        return {name: value for name, value in own.items() if value is not None} | self.options
 
 
 class Student(Section):

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from bridge_distill.answers import has_mark
 from bridge_distill.models.load import Model
 from bridge_distill.models.train import Example
+from bridge_distill.models.train.examples import asked_ids
 
 # Token ids of a text, and labels of the same length, ``IGNORED`` where a token is no reasoning.
 Row = tuple[list[int], list[int]]
@@ -43,8 +44,8 @@ def reasoning_rows(model: Model, examples: Sequence[Example]) -> list[Row]:
     return [row for row in (_row(model, *text) for text in texts) if any(label >= 0 for label in row[1])]
 
 
-def _row(model: Model, asked: str, completion: str) -> Row:
-    prompt = model.prompt_ids(asked)
+def _row(model: Model, asked: str | None, completion: str) -> Row:
+    prompt = asked_ids(model, asked)
     read = model.tokenizer(completion, add_special_tokens=False, return_offsets_mapping=True)
     inside = bytearray(len(completion))
     for begin, end in reasoning_spans(completion):

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge_distill.report import words
-from bridge_distill.report.figures import LEGEND, PALETTE, as_json, label
+from bridge_distill.report.figures import GREY, LEGEND, PALETTE, as_json, label
 from bridge_distill.report.folder import RunFolder
 
 # A narrower phase has no room for its name above the figure; it is in the table, and under the pointer.
 _NAMED_FROM = 0.1
+_DASHES = ("solid", "dash", "dot")
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,13 @@ def timeline(found: Sequence[Curriculum]) -> dict[str, Any]:
 
     figure = go.Figure()
     for index, each in enumerate(found):
-        colour = {"color": PALETTE[index % len(PALETTE)], "width": 2}
+        again, one = divmod(index, len(PALETTE))
+        line = {"color": PALETTE[one], "width": 2, "dash": _DASHES[again % len(_DASHES)]}
         x, y, names = _line(each)
         hover = "%{x:,.0f} tokens: %{y:.3f}<br>%{text}"
-        figure.add_scatter(x=x, y=y, text=names, name=label(each.label), mode="lines", line=colour, hovertemplate=hover)
+        figure.add_scatter(x=x, y=y, text=names, name=label(each.label), mode="lines", line=line, hovertemplate=hover)
         begun = [phase for phase in each.phases[1:] if phase.losses]
-        stroke = {"symbol": "line-ns-open", "size": 16, "color": colour["color"], "line": {"width": 2}}
+        stroke = {"symbol": "line-ns-open", "size": 16, "color": line["color"], "line": {"width": 2}}
         figure.add_scatter(
             x=[phase.losses[0][0] for phase in begun],
             y=[phase.losses[0][1] for phase in begun],
@@ -92,7 +94,7 @@ def _mark(figure: Any, found: Sequence[Curriculum]) -> None:
     width = max(each.tokens for each in found)
     for phase in found[0].phases:
         if phase.start:
-            figure.add_vline(phase.start, line={"dash": "dot", "width": 1, "color": "#7f8791"})
+            figure.add_vline(phase.start, line={"dash": "dot", "width": 1, "color": GREY})
         if phase.tokens >= _NAMED_FROM * width:
             figure.add_annotation(
                 x=phase.start,

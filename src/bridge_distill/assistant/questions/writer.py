@@ -45,7 +45,12 @@ def tune_writer(
         raise UserError("questions", "no question of the pool can be read back from its own text", cure)
     set_seed(seed)
     model = load(learner.base, compute, "assistant.base")
-    cut(model, learner.shrink, [text for one in lessons for text in (one.prompt, one.completion)], "assistant.shrink")
+    cut(
+        model,
+        learner.shrink,
+        [text for one in lessons for text in (one.prompt, one.completion) if text],
+        "assistant.shrink",
+    )
     model.network = make_adapter(learner.adapter, ADAPTER, scratch)(model, lessons)
     steps = max(1, math.ceil(settings.epochs * len(lessons) / learner.batch))
     training = Training(steps, learner.batch, learner.learning_rate, learner.max_tokens, learner.save_steps, seed)

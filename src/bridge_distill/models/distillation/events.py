@@ -79,8 +79,7 @@ def likeliest(found: Any, k: int) -> Any:
 
 def merging(spans: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which spans (spans, 2) are more than one token on some side."""
-    found: NDArray[np.bool_] = (spans > 1).any(1)
-    return found
+    return np.asarray((spans > 1).any(axis=1), dtype=np.bool_)
 
 
 def _less(whole: Any, part: Any) -> Any:

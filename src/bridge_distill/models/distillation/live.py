@@ -1,15 +1,15 @@
 """Learning from one's own texts: the student writes, the assistant grades every token (GKD, arXiv 2306.13649).
 
-A part of the steps, drawn by the seed, is of texts that the student has just written; the others are of those that
-exist. Either way the assistant reads along and the whole distributions are compared. What a step writes depends on the
-seed, the step, the example and the weights alone, so that a resumed training writes the same.
+A part of the steps, evenly spread, is of texts that the student has just written; the others are of those that exist.
+Either way the assistant reads along and the whole distributions are compared. What a step writes depends on the seed,
+the step, the example and the weights alone, so that a resumed training writes the same.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridge_distill.config import Compute
+from bridge_distill.engine.together import processes
 from bridge_distill.models.decode import decode
 from bridge_distill.models.distillation.events import merging
 from bridge_distill.models.distillation.grading import heard
@@ -57,20 +58,24 @@ class Live(Objective):
         """The batch with what the assistant thinks of it, its texts written anew where it is the student's turn."""
         numbers = batch["examples"].tolist()
         texts = [self.texts[number] for number in numbers]
-        own = np.random.default_rng([self.seed, step]).random() < self.own
+        own = int((step + 1) * self.own) > int(step * self.own)
         if own:
             texts = self._written(network, numbers, step)
         pairs = [self.readers.pair(*text) for text in texts]
         self._note(step, pairs, own)
-        return self._batch(pairs, network.device)
+        return self._batch(pairs, own, network.device)
 
     def losses(self, logits: Any, targets: Any, columns: Mapping[str, Any]) -> Any:
-        """The divergence at the first token of each span, and the likelihood where it counts, (tokens,)."""
+        """The divergence at the first token of each span, mixed with the likelihood of a text that exists, (tokens,).
+
+        What the student wrote itself is no text to be repeated: there the divergence is all.
+        """
         import torch
 
-        shared = self.readers.shared
+        shared, marked = self.readers.shared, dict(columns)
+        mix = replace(self.mix, weight=1.0) if marked.pop("own") else self.mix
         classes = torch.from_numpy(shared.student).to(logits.device)
-        return mixed(logits, targets, Marked(**columns), classes, shared.count, self.mix)
+        return mixed(logits, targets, Marked(**marked), classes, shared.count, mix)
 
     def figures(self) -> dict[str, int]:
         """Tokens trained on, written by the student, and read by the assistant, over all steps and processes."""
@@ -98,10 +103,9 @@ class Live(Objective):
         tokens = [row[:drawn] for row, drawn in zip(written.tokens.tolist(), written.drawn.tolist(), strict=True)]
         return list(zip(asked, tokens, strict=True))
 
-    def _batch(self, pairs: Sequence[Pair], device: Any) -> dict[str, Any]:
+    def _batch(self, pairs: Sequence[Pair], own: bool, device: Any) -> dict[str, Any]:
         """What the training reads: padded texts, and flat the tokens that are learnt with the spans that they make."""
         import torch
-        from accelerate import PartialState
 
         made = padded([pair.student.ids for pair in pairs], self.readers.student.pad_token_id, device)
         width, sizes = made["input_ids"].shape[1], [len(pair.student.completion) for pair in pairs]
@@ -113,9 +117,8 @@ class Live(Objective):
             "targets": torch.tensor(targets, device=device),
             "weights": torch.ones(len(targets), device=device),
             "places": torch.from_numpy(places).to(device),
-            # Processes share a step: each one's mean counts the same.
-            "scale": torch.tensor(float(len(targets) * PartialState().num_processes), device=device),
-            "columns": self._marked(pairs, device),
+            "scale": _in_all_processes(torch.tensor(float(len(targets)), device=device)),
+            "columns": {"own": own, **self._marked(pairs, device)},
         }
 
     def _marked(self, pairs: Sequence[Pair], device: Any) -> dict[str, Any]:
@@ -129,9 +132,7 @@ class Live(Objective):
         return {"logs": logs, **{name: torch.from_numpy(values).to(device) for name, values in flat.items()}}
 
     def _note(self, step: int, pairs: Sequence[Pair], own: bool) -> None:
-        from accelerate import PartialState
-
-        process = PartialState().process_index
+        process = _process()
         line = {
             "process": process,
             "step": step,
@@ -141,6 +142,22 @@ class Live(Objective):
         }
         with self.diary.with_name(f"{self.diary.name}-{process}").open("a") as stream:
             stream.write(json.dumps(line) + "\n")
+
+
+def _process() -> int:
+    """Which of the processes that share the training this is."""
+    import torch
+
+    return torch.distributed.get_rank() if processes() > 1 else 0
+
+
+def _in_all_processes(count: Any) -> Any:
+    """The sum of a count over the processes that share a step: its loss is the mean over the tokens of all."""
+    import torch
+
+    if processes() > 1:
+        torch.distributed.all_reduce(count)
+    return count
 
 
 def live(

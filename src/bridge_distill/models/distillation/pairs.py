@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,16 +72,32 @@ class Readers:
         return Pair(asked, Reading(heard, [*theirs, self.assistant.eos_token_id]), found)
 
     def _bytes(self, side: int, tokens: Sequence[int]) -> list[bytes]:
-        return [self._said[side][token] or b"" for token in tokens]
+        return sound([self._said[side][token] or b"" for token in tokens])
+
+
+def sound(said: Sequence[bytes]) -> list[bytes]:
+    """What tokens say, with U+FFFD where that is no text, as decoding has it; the last token of such a place has it."""
+    whole, start = [bytes([byte]) for byte in b"".join(said)], 0
+    while start < len(whole):
+        try:
+            b"".join(whole[start:]).decode()
+            break
+        except UnicodeDecodeError as error:
+            begin, end = start + error.start, start + error.end
+            whole[begin:end] = [b""] * (end - begin - 1) + ["\ufffd".encode()]
+            start = end
+    ends = np.cumsum([0, *map(len, said)])
+    return [b"".join(whole[begin:end]) for begin, end in pairwise(ends.tolist())]
 
 
 def spans(ours: Sequence[bytes], theirs: Sequence[bytes]) -> NDArray[np.int64]:
     """Numbers of tokens (spans, 2) of two readings that say the same bytes, each span as short as it can be.
 
-    A space that only one of them begins with is left out; where the readings part, the spans end.
+    Spaces that only one of them begins with are left out; where the readings part, the spans end.
     """
     one, other = b"".join(ours), b"".join(theirs)
-    leads = [int(text[:1] == b" " and rest[:1] != b" ") for text, rest in ((one, other), (other, one))]
+    blanks = [len(text) - len(text.lstrip(b" ")) for text in (one, other)]
+    leads = [count - min(blanks) for count in blanks]
     agreed = _agreed(one[leads[0] :], other[leads[1] :])
     ends = [_ends(side, lead) for side, lead in zip((ours, theirs), leads, strict=True)]
     cuts = sorted(place for place in ends[0].keys() & ends[1].keys() if place <= agreed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,17 +47,20 @@ def surfaces(tokenizer: Any, rows: int) -> list[bytes | None]:
     from transformers.convert_slow_tokenizer import bytes_to_unicode
 
     by_bytes = "ByteLevel" in tokenizer.backend_tokenizer.to_str()
-    byte_of = {sign: byte for byte, sign in bytes_to_unicode().items()} if by_bytes else None
-    added = set(tokenizer.added_tokens_decoder)
+    signs: dict[int, str] = bytes_to_unicode()  # type: ignore[no-untyped-call]
+    byte_of = {sign: byte for byte, sign in signs.items()} if by_bytes else None
+    added = tokenizer.added_tokens_decoder
     found: list[bytes | None] = [None] * rows
     for token, index in tokenizer.get_vocab().items():
         if index < rows and index not in added:
             found[index] = _surface(token, byte_of)
+        elif index < rows and not added[index].special:
+            found[index] = token.encode()
     return found
 
 
 def _surface(token: str, byte_of: dict[str, int] | None) -> bytes:
-    if byte_of is not None:
+    if byte_of is not None and all(sign in byte_of for sign in token):
         return bytes(byte_of[sign] for sign in token)
     if len(token) == 6 and token.startswith("<0x") and token.endswith(">"):  # a byte of SentencePiece
         return bytes([int(token[3:5], 16)])
@@ -67,16 +71,19 @@ def _rows(model: Model) -> int:
     return int(model.network.get_output_embeddings().weight.shape[0])
 
 
-def _spec(model: Model) -> str:
-    return str(model.tokenizer.backend_tokenizer.to_str())
+def _spec(model: Model) -> dict[str, Any]:
+    """What decides which tokens a text has and how it ends; how texts were padded last does not."""
+    spec: dict[str, Any] = json.loads(model.tokenizer.backend_tokenizer.to_str())
+    return spec | {"truncation": None, "padding": None, "end": model.tokenizer.eos_token_id}
 
 
 def _same(
     student: Model, assistant: Model, here: list[bytes | None], there: list[bytes | None]
 ) -> list[tuple[int, int]]:
     """Pairs of tokens that say the same, special ones by name, and the two that end a text."""
-    index = {said: number for number, said in enumerate(there) if said is not None}
-    links = [(own, index[said]) for own, said in enumerate(here) if said is not None and said in index]
+    ours, theirs = ({said: number for number, said in enumerate(side) if said} for side in (here, there))
+    links = [(own, theirs[said]) for own, said in enumerate(here) if said in theirs]
+    links += [(ours[said], other) for other, said in enumerate(there) if said in ours]
     names = {str(token): number for number, token in assistant.tokenizer.added_tokens_decoder.items()}
     for own, token in student.tokenizer.added_tokens_decoder.items():
         if str(token) in names and max(own - len(here), names[str(token)] - len(there)) < 0:

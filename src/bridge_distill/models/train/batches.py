@@ -78,7 +78,7 @@ class Collator:
         for line, row in enumerate(rows):
             ids[line, : len(row.ids)] = row.ids
         learnt = [np.flatnonzero(row.weights) for row in rows]
-        flat = {
+        flat: dict[str, list[NDArray[Any]]] = {
             "targets": [row.ids[at] for row, at in zip(rows, learnt, strict=True)],
             "weights": [row.weights[at] for row, at in zip(rows, learnt, strict=True)],
             "places": [at + line * width - 1 for line, at in enumerate(learnt)],

@@ -46,9 +46,13 @@ def encode(model: Model, examples: Sequence[Example], max_tokens: int) -> list[R
     return found
 
 
+def asked_ids(model: Model, prompt: str | None) -> list[int]:
+    """Token ids up to where a completion begins; without a prompt those that stand before any text."""
+    return list(model.tokenizer("")["input_ids"]) if prompt is None else model.prompt_ids(prompt)
+
+
 def _encode(model: Model, number: int, example: Example) -> Row:
-    # A tokenizer gives the empty text the tokens that stand before any text.
-    prompt = model.tokenizer("")["input_ids"] if example.prompt is None else model.prompt_ids(example.prompt)
+    prompt = asked_ids(model, example.prompt)
     weighted = any(weight != 1 for _, weight in example.parts)
     found = model.tokenizer(example.completion, add_special_tokens=False, return_offsets_mapping=weighted)
     completion = [*found["input_ids"], model.tokenizer.eos_token_id]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,8 +67,15 @@ def run(job: Job, processes: int, tick: Tick) -> tuple[Any, Any]:
         callbacks=_callbacks(job, tick),
     )
     trainer.remove_callback(PrinterCallback)
+    # Sharded training takes the network apart; its pieces are put together in a copy.
+    whole = copy.deepcopy(job.network) if trainer.is_fsdp_enabled else None
     trainer.train(resume_from_checkpoint=job.last)
-    return trainer.accelerator.unwrap_model(trainer.model).eval(), trainer.state
+    if whole is None:
+        return trainer.accelerator.unwrap_model(trainer.model).eval(), trainer.state
+    found = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    if trainer.is_world_process_zero():
+        whole.load_state_dict(found)
+    return whole.eval(), trainer.state
 
 
 def _settings(job: Job, processes: int) -> Any:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bridge_distill.engine.progress import progress
+from bridge_distill.engine.progress import progress, unseen
+from bridge_distill.engine.together import check_batch, processes, share
 from bridge_distill.models.load import Model
 from bridge_distill.models.train.checkpoints import last_complete
 from bridge_distill.models.train.examples import Example, encode
@@ -65,8 +67,10 @@ def fine_tune(
     """
     job = _job(model, examples, training, checkpoints, validation, order, objective)
     trainable = sum(p.numel() for p in model.network.parameters() if p.requires_grad)
+    check_batch(training.batch, "batch")
+    share(partial(run, job, processes(), unseen))
     with progress(label, training.steps) as tick:
-        model.network, state = run(job, 1, tick)
+        model.network, state = run(job, processes(), tick)
     return Trained(
         len(job.rows),
         len(examples) - len(job.rows),
