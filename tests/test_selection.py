@@ -149,7 +149,10 @@ def test_a_memory_map_is_read_and_not_changed(tmp_path: Path) -> None:
 
 ARRAYS = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
 MISFITS: list[tuple[dict[str, Any], str]] = [
-    ({"embeddings": None, "difficulty": [0.1, 0.2]}, "select.method: bridge needs embeddings, which this pool has not"),
+    (
+        {"embeddings": None, "difficulty": [0.1, 0.2], "method": "bridge"},
+        "select.method: bridge needs embeddings, which this pool has not",
+    ),
     ({"embeddings": ARRAYS, "difficulty": [0.1, 0.2]}, r"difficulty: has shape \(2,\) for 4 questions"),
     ({"embeddings": ARRAYS, "difficulty": [1, 2, 3, 4]}, r"difficulty: is outside 0\.\.1; scale it"),
     ({"embeddings": ARRAYS[0], "difficulty": None}, r"embeddings: have shape \(3,\) for 3 questions"),

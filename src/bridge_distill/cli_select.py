@@ -38,7 +38,7 @@ def select(
     pool: Annotated[Path, typer.Option(metavar="FILE", help="Questions, a row each: .jsonl or .parquet.")],
     budget: Budget,
     out: Annotated[Path, typer.Option(metavar="FILE", help="Chosen rows, best first: .jsonl or .parquet.")],
-    method: Annotated[str, typer.Option(metavar="NAME", help="Selection method (docs/selection.md).")] = "bridge",
+    method: Annotated[str, typer.Option(metavar="NAME", help="Selection method (docs/selection.md).")] = "stratified",
     column: Columns = None,
     embeddings: Embeddings = None,
     target: Annotated[

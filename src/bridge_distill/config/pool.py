@@ -57,7 +57,7 @@ class Select(Section):
     buying where the next batch is predicted to bring less.
     """
 
-    method: str = "bridge"
+    method: str = "stratified"
     options: dict[str, Any] = {}
     rounds: Positive = 1
     held_out: Positive = 100

@@ -26,7 +26,7 @@ RECORD = "record.json"
 PENDING = ".pending.json"
 SCRATCH = ".scratch"
 LOW_DISK = 64_000_000
-_LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "tokenizers", "openai")
+_LIBRARIES = ("torch", "transformers", "peft", "datasets", "tokenizers", "openai")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ def select(
     embeddings: Floats | None,
     difficulty: NDArray[Any] | Sequence[float] | None,
     budget: int,
-    method: str = "bridge",
+    method: str = "stratified",
     *,
     options: Mapping[str, Any] | None = None,
     ids: Sequence[str] | Sequence[int] | None = None,
