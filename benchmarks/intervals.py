@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer worlds and cells, under 50 seconds")
     quick = parser.parse_args().quick
     worlds, designs = (
-        (150, [(3, 0.2), (5, 0.2)]) if quick else (500, [(s, b) for s in (2, 3, 5) for b in (0, 0.2, 0.5)])
+        (150, [(3, 0.2), (5, 0.2)]) if quick else (400, [(s, b) for s in (2, 3, 5) for b in (0, 0.2, 0.5)])
     )
     cells = [cell(seeds, between, worlds) for seeds, between in designs]
     print(

@@ -69,8 +69,9 @@ class Spread:
         """How often the mean of another table strays at least so far from the truth, to either side."""
         from scipy.special import stdtr
 
-        far = -abs(distance) / np.sqrt(self._variances(_inflations(self.seeds)))
-        return float(2 * stdtr(max(self.units - 1, 1), far).mean())
+        inflations, likely = _inflations(self.seeds)
+        far = -abs(distance) / np.sqrt(self._variances(inflations))
+        return float(2 * likely @ stdtr(max(self.units - 1, 1), far))
 
     def half(self, level: float = 0.05) -> float:
         """The distance that only the share ``level`` of means strays further than: half of a confidence interval."""
@@ -98,11 +99,15 @@ def _by_group(table: NDArray[np.float64], groups: NDArray[np.int64] | None) -> N
 
 
 @lru_cache
-def _inflations(seeds: int) -> NDArray[np.float64]:
-    """What a mean square of seeds is multiplied by, at evenly likely places of its distribution."""
+def _inflations(seeds: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What a mean square of seeds is multiplied by, at places of its distribution, and how likely each is.
+
+    The places lie densest where it was small by chance, which the smallest p-values hang on.
+    """
     from scipy.stats import chi2
 
     if seeds == 1:
-        return np.ones(1)
-    likely = (np.arange(NODES) + 0.5) / NODES
-    return np.asarray((seeds - 1) / chi2.ppf(likely, seeds - 1))
+        return np.ones(1), np.ones(1)
+    steps = (np.arange(NODES) + 0.5) / NODES
+    likely = 3 * steps**2
+    return np.asarray((seeds - 1) / chi2.ppf(steps**3, seeds - 1)), likely / likely.sum()
