@@ -141,7 +141,7 @@ def test_a_curriculum_that_stopped_anywhere_ends_with_the_same_bytes(
     shutil.copytree(tmp_path / "whole/s", tmp_path / "again/s")
     for name in lost:
         shutil.rmtree(tmp_path / "again/s" / name)
-    assert taught(tiny_base, tmp_path / "again", **settings) == whole
+    assert taught(tiny_base, tmp_path / "again", **settings)["phases"] == whole["phases"]
     bytes_of = [(tmp_path / name / "out/model/model.safetensors").read_bytes() for name in ("whole", "again")]
     assert bytes_of[0] == bytes_of[1]
 
