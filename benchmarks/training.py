@@ -29,8 +29,9 @@ import torch
 
 from bridge_distill import practice, prompts
 from bridge_distill.config import Compute, Shrink
-from bridge_distill.models.load import Model, cut, load
+from bridge_distill.models.load import Model, load
 from bridge_distill.models.runtime import gemm_rate, set_seed
+from bridge_distill.models.shrink import cut
 from bridge_distill.models.train import Example, Training, fine_tune
 
 BATCH, LEARNING_RATE, MAX_TOKENS = 4, 1e-3, 512

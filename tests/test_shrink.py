@@ -207,6 +207,7 @@ def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
         ({"layer_choice": "angular", "layers": [0, 1]}, "needs layers as a number"),
         ({"mlp": 0.0}, "greater than 0"),
         ({"mlp": 1.5}, "mlp"),
+        ({"mlp": 1.0}, "less than 1"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(values: dict[str, Any], said: str) -> None:

@@ -10,7 +10,9 @@ from pydantic import BeforeValidator, Field, model_validator
 from bridge_distill.config.types import Positive
 from bridge_distill.section import LATER, Section
 
-_UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
+# Strict, so that a share of 1.0 is not read as one unit.
+_Units = Annotated[int, Field(gt=0, strict=True)]
+_FACTORS = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
 
 
 def _parameters(value: object) -> object:
@@ -20,7 +22,7 @@ def _parameters(value: object) -> object:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMB]?)", value.strip().upper())
     if found is None:
         raise ValueError("must be a number of parameters such as 10M")
-    return round(float(found[1]) * _UNITS[found[2]])
+    return round(float(found[1]) * _FACTORS[found[2]])
 
 
 class Shrink(Section):
@@ -35,7 +37,7 @@ class Shrink(Section):
     vocabulary: Literal["task"] | None = None
     common_tokens: Annotated[int, Field(ge=0)] = 2000
     layer_choice: Literal["spaced", "angular", "loss"] = Field(default="spaced", json_schema_extra=LATER)
-    mlp: Positive | Annotated[float, Field(gt=0, lt=1)] | None = Field(default=None, json_schema_extra=LATER)
+    mlp: _Units | Annotated[float, Field(gt=0, lt=1)] | None = Field(default=None, json_schema_extra=LATER)
     heads: Positive | None = Field(default=None, json_schema_extra=LATER)
     tie: bool = Field(default=False, json_schema_extra=LATER)
     calibration: Positive = Field(default=64, json_schema_extra=LATER)

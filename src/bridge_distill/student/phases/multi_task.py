@@ -15,6 +15,7 @@ from bridge_distill.errors import UserError
 from bridge_distill.models.train import Example
 from bridge_distill.section import Section
 from bridge_distill.student.contract import RATIONALES, Materials, Phase, curriculum_phases
+from bridge_distill.student.mixing import mixed
 
 
 class MultiTaskOptions(Section):
@@ -33,8 +34,9 @@ class MultiTask(Phase[MultiTaskOptions]):
     def examples(self, materials: Materials) -> list[Example]:
         """Of every kept rationale its answer (gold's where that is known), and its explanation.
 
-        Each task's tokens have one weight, so that all of its tokens together weigh as they should beside the other's,
-        however much longer explanations are.
+        An answer's tokens weigh as much as an explanation's, however much longer those are, and the task that is to
+        count more is repeated. Weights alone would not do: examples of like length meet in a step, so most steps hold
+        one task, and a step's loss is a mean by weight.
         """
         asked = {question.id: question for question in materials.questions}
         labels, reasons = [], []
@@ -46,14 +48,14 @@ class MultiTask(Phase[MultiTaskOptions]):
             reasons.append((prompts.explain(question), prompts.explanation(row.text)))
         if not labels:
             raise UserError(self.place, "no kept rationale has an answer to learn", "leave the phase out")
-        share = self.settings.rationale_weight
-        weight = (1 - share) / share * _tokens(materials, reasons) / _tokens(materials, labels)
-        return [
-            *(Example(prompt, text, ((text, weight),)) for prompt, text in labels),
-            *(Example(prompt, text) for prompt, text in reasons),
-        ]
+        weight = _mean_tokens(materials, reasons) / _mean_tokens(materials, labels)
+        return mixed(
+            [Example(prompt, text) for prompt, text in reasons],
+            [Example(prompt, text, ((text, weight),)) for prompt, text in labels],
+            self.settings.rationale_weight,
+        )
 
 
-def _tokens(materials: Materials, pairs: list[tuple[str, str]]) -> int:
-    """What is learnt of these texts: their tokens, and one end each."""
-    return sum(materials.tokens(text) + 1 for _, text in pairs)
+def _mean_tokens(materials: Materials, pairs: list[tuple[str, str]]) -> float:
+    """What is learnt of one of these texts: its tokens, and its end."""
+    return sum(materials.tokens(text) + 1 for _, text in pairs) / len(pairs)
