@@ -1,13 +1,19 @@
-"""Shared fixtures: an isolated cache, and a tiny base model that trains in a second."""
+"""Shared fixtures: an isolated cache, a tiny base model that trains in a second, and a browser."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from chromium import PROGRAM
 from classroom import CANARY, KEY_ENV
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 # A tiny model is slower on many threads than on one.
@@ -70,3 +76,15 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fine_tune(model, examples, Training(120, 8, 5e-3, 400, 1000, 0), tmp_path_factory.mktemp("training"), "tiny base")
     model.save(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium for the tests of one file: its driver's event loop must not outlive them."""
+    if PROGRAM is None:
+        pytest.skip("no chromium is installed")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=PROGRAM)
+        yield browser
+        browser.close()

@@ -64,20 +64,19 @@ def write_study(
     """The folder of a study whose cells are ``lines``, and those ``planned`` that have not ended."""
     folder.mkdir(parents=True, exist_ok=True)
     cells = [{key: row[key] for key in ("set", "arm", "budget", "seed")} for row in (*lines, *planned)]
-    run = {
-        "assistant": {"adapter": {"kind": "full"}},
-        "select": {"method": "random"},
-        "student": {"curriculum": ["labels"]},
-    }
     described = {
         "name": folder.name,
         "command": f"bridge-distill study {folder.name}.yaml",
         "reference": reference,
         "study": {"name": folder.name, "reference": reference, "cap": {"usd": "1.00"}},
         "cells": cells,
-        "config": {f"{row['set']}, {row['arm']}": run for row in lines},
+        "config": {f"{row['set']}, {row['arm']}": {"budget": {"queries": row["budget"]}} for row in lines},
         **facts,
     }
     (folder / "study.json").write_text(json.dumps(described))
+    for place in {row["paths"]["student"]: row for row in lines}:
+        (folder / place).mkdir(parents=True)
+        record = {"settings": {"student": {"curriculum": ["labels"]}}, "versions": {"torch": "2.13"}}
+        (folder / place / "record.json").write_text(json.dumps(record))
     (folder / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lines))
     return folder

@@ -1,60 +1,30 @@
-"""The report as a reader has it: opened from its file in headless Chromium, without a network."""
+"""The run's report as a reader has it: opened from its file in headless Chromium, without a network."""
 
 from __future__ import annotations
 
+import csv
 import re
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from answered import HOSTILE, answered_run, is_readable, is_right
 from bridge_distill.report import write_report
+from chromium import MILLISECONDS, opened, saved
 from test_report import build_run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-if CHROMIUM is None:
-    pytest.skip("no chromium is installed", allow_module_level=True)
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 COUNT = 60
-# Longer than any load takes on a busy machine: what does not end by then hangs.
-SECONDS = 120
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report of 60 questions with hostile texts, four models and three domains."""
     return write_report(answered_run(tmp_path_factory.mktemp("runs"), COUNT))
-
-
-@contextmanager
-def opened(chromium: Browser, path: Path, **context: Any) -> Iterator[Page]:
-    """A page that has loaded a file; whatever it complained of or asked a network for fails the test."""
-    with chromium.new_context(offline=True, **context) as place:
-        page = place.new_page()
-        troubles: list[str] = []
-        page.on("console", lambda message: troubles.append(message.text))
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("dialog", lambda dialog: (troubles.append(f"dialog {dialog.message}"), dialog.dismiss()))
-        page.on("request", lambda request: troubles.append(request.url) if "file://" not in request.url else None)
-        page.set_default_timeout(SECONDS * 1000)
-        page.goto(path.as_uri(), wait_until="domcontentloaded")
-        yield page
-        assert troubles == []
 
 
 def found(page: Page) -> int:
@@ -65,8 +35,9 @@ def found(page: Page) -> int:
 
 
 def expect_status(page: Page, pattern: str) -> None:
-    status = page.get_by_role("status")
-    playwright.expect(status).to_contain_text(re.compile(pattern), timeout=SECONDS * 1000)
+    from playwright.sync_api import expect
+
+    expect(page.get_by_role("status")).to_contain_text(re.compile(pattern), timeout=MILLISECONDS)
 
 
 def counted(passes: Callable[[int], bool]) -> int:
@@ -74,11 +45,17 @@ def counted(passes: Callable[[int], bool]) -> int:
 
 
 def test_a_whole_run_opens_from_its_file_with_all_figures(chromium: Browser, tmp_path: Path) -> None:
-    with opened(chromium, write_report(build_run(tmp_path))) as page:
+    size = {"width": 390, "height": 844}
+    with opened(chromium, write_report(build_run(tmp_path)), viewport=size) as page:
         plots = page.locator(".plot")
         assert plots.count() >= 5
         assert plots.locator("svg.main-svg").first.is_visible()
         assert page.locator(".plot:not(:has(svg.main-svg))").count() == 0, "none is left empty"
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        table = saved(page, page.locator("#plot-coverage + .downloads button").nth(1), tmp_path)
+    rows = list(csv.reader(table.read_text(encoding="utf-8").splitlines()))
+    assert len(rows) == 401
+    assert all(len(row) == 6 for row in rows)
 
 
 def test_a_table_is_sorted_by_a_click_on_a_head(chromium: Browser, report: Path) -> None:

@@ -131,7 +131,10 @@ def test_only_the_methods_that_were_used_are_cited(study: Path, tmp_path: Path) 
     several = write_study_report(study).read_text(encoding="utf-8")
     assert "Weerahandi" in several
     assert "Holm" in several
-    assert not [name for name in ("Newcombe", "Zeger", "E. B. Wilson", "LoRA") if name in several]
+    assert not [name for name in ("Newcombe", "Zeger", "E. B. Wilson", "Gonzalez") if name in several]
+    record = next((study / "stages").rglob("record.json"))
+    record.write_text(json.dumps({"settings": {"select": {"method": "k_center"}}}))
+    assert "Gonzalez" in write_study_report(study).read_text(encoding="utf-8")
     one = write_study(tmp_path / "one", drawn(["s"], {("direct", "2%"): 0.5, ("bridge", "2%"): 0.9}, seeds=1), "direct")
     alone = write_study_report(one).read_text(encoding="utf-8")
     assert "Newcombe" in alone

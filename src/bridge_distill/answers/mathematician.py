@@ -17,6 +17,8 @@ import time
 from collections.abc import Sequence
 from typing import IO
 
+from bridge_distill.errors import UserError
+
 SECONDS = 5
 # On top of its own bound: starting, and what signals cannot end.
 GRACE, START = 5, 120
@@ -34,7 +36,7 @@ class Mathematician:
     def ask(self, request: Sequence[str]) -> bool:
         """``read``, text: whether it holds mathematics. ``agree``, gold, answer: whether they are equal.
 
-        False where that takes too long, or too much memory.
+        False where that takes too long, or too much memory. Raises ``UserError`` where the process does not start.
         """
         with self._lock:
             process = self._started()
@@ -62,7 +64,10 @@ class Mathematician:
             )
             self._owner = os.getpid()
             assert self._process.stdout is not None
-            _line(self._process.stdout, START)  # it says when it is ready
+            if not _line(self._process.stdout, START):  # it says when it is ready
+                self._end(self._process)
+                cure = "see what python -m bridge_distill.answers.mathematician says, and run again"
+                raise UserError("data.answer", "math-verify does not start", cure)
         return self._process
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:

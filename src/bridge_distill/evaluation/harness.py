@@ -61,7 +61,7 @@ def score_by_harness(settings: Harness, name: str, model: str, compute: Compute)
             fewshot_random_seed=SEED,
         )
     except (OSError, ValueError, KeyError) as error:
-        first = str(error).strip().splitlines()[0][:200]
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise UserError(
             PLACE, f"could not run ({first})", "check the task's name and that its data are there"
         ) from error

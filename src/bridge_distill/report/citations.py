@@ -55,6 +55,13 @@ WORKS = {
     "Psychometrika 12",
     "connor": "R. J. Connor 1987, Sample size for testing differences in proportions for the paired-sample design, "
     "Biometrics 43",
+    "generalised": "S. Weerahandi 1993, Generalized confidence intervals, JASA 88; the chi-square distribution of few "
+    "seeds' mean square as in the Behrens-Fisher problem, R. A. Fisher 1935, Annals of Eugenics 6",
+    "clusters": "K.-Y. Liang and S. L. Zeger 1986, Longitudinal data analysis using generalized linear models, "
+    "Biometrika 73",
+    "evals": "E. Miller 2024, Adding error bars to evals, arXiv 2411.00640",
+    "holm": "S. Holm 1979, A simple sequentially rejective multiple test procedure, Scandinavian Journal of "
+    "Statistics 6",
     "harness": "Gao et al., The Language Model Evaluation Harness, the software lm-eval, doi 10.5281/zenodo.5371628",
     "math-verify": "Kydlíček, Math-Verify, the software",
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
@@ -19,6 +20,8 @@ from bridge_distill.runfile import read_tree, read_yaml, vary
 from bridge_distill.validation import read_section
 
 TESTS = ("evaluate", "guide")
+# What a study says itself, by the setting that says it.
+OWN = {"name": "name", "runs": "where", "seed": "seeds", "arms": "arms"}
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,14 @@ def read_study(path: Path, overrides: Sequence[str] = ()) -> StudyFile:
     Raises ``UserError`` naming the dotted path, the value and the cure.
     """
     study = read_section(Study, read_yaml(path))
+    _check_changes(study)
     base = (path.parent / study.base).resolve()
     tree = read_tree(base, overrides)
     whole = vary(tree, {}, str(study.base), base.parent)
-    if study.cap is None and whole.budget.usd is not None:
-        raise UserError("cap", "is missing, though the base run caps its USD", "add such as cap: {usd: 1.00}")
+    capped = [name for name in ("usd", "input_tokens", "output_tokens", "study") if getattr(whole.budget, name)]
+    if study.cap is None and capped:
+        problem = f"is missing, though the base run sets budget.{capped[0]}"
+        raise UserError("cap", problem, "add what all cells together may take, such as cap: {usd: 1.00}")
     where = (path.parent / study.where).resolve() if study.where is not None else whole.runs
     if (where / study.name / "run.json").exists():
         raise UserError("name", f"{where / study.name} is the folder of a run", "give the study another name")
@@ -92,14 +98,17 @@ def read_study(path: Path, overrides: Sequence[str] = ()) -> StudyFile:
     return StudyFile(study, where / study.name, cells)
 
 
-def check(file: StudyFile) -> None:
-    """Raise ``UserError`` for any name that no part answers to, before anything is computed or paid."""
-    seen: set[tuple[str, str]] = set()
+def check(file: StudyFile, buys: Callable[[Cell], bool] = lambda cell: False) -> None:
+    """Raise ``UserError`` for any name that no part answers to, before anything is computed or paid.
+
+    Only a cell that ``buys`` needs a usable key.
+    """
+    alike: defaultdict[tuple[str, str], list[Cell]] = defaultdict(list)
     for cell in file.cells:
-        if (cell.set, cell.arm) not in seen:
-            seen.add((cell.set, cell.arm))
-            with _naming(cell.set, cell.arm):
-                pipeline.check(cell.run, with_key="teach" in cell.stages)
+        alike[cell.set, cell.arm].append(cell)
+    for (set_, arm), cells in alike.items():
+        with _naming(set_, arm):
+            pipeline.check(cells[0].run, with_key=any(map(buys, cells)))
 
 
 @contextmanager
@@ -109,6 +118,17 @@ def _naming(set_: str, arm: str) -> Iterator[None]:
         yield
     except UserError as error:
         raise UserError(f"{set_}, {arm}: {error.place}", error.problem, error.cure) from None
+
+
+def _check_changes(study: Study) -> None:
+    """Refuse overrides that the study would leave unheard."""
+    named = [(f"arms.{name}", changes, OWN) for name, changes in study.arms.items()]
+    named += [(f"data.{name}", changes, {**OWN, "budget": "budgets"}) for name, changes in study.data.items()]
+    for place, changes, own in named:
+        for key in changes:
+            if (section := key.split(".")[0]) in own:
+                cure = f"leave it out, and use {own[section]}"
+                raise UserError(f"{place}.{key}", "is said by the study itself", cure)
 
 
 def _data(study: Study, set_: str) -> Mapping[str, Any]:
@@ -136,6 +156,9 @@ def _run(study: Study, tree: dict[str, Any], folder: Path, whole: Run, set_: str
     cap = None if study.cap is None else StudyBudget(name=study.name, **study.cap.model_dump())
     if "student" not in merged.evaluate.models:
         raise UserError(f"{place}: evaluate.models", "has no student, whose accuracy is the result", "add it")
+    if merged.evaluate.harness.tasks:
+        problem = "has no place in the results of a study"
+        raise UserError(f"{place}: evaluate.harness", problem, "leave it out, and ask for it in a run of its own")
     caps = Budget(queries=budget, study=cap, store=whole.budget.store)
     return merged.model_copy(update={"name": study.name, "runs": whole.runs, "budget": caps})
 

@@ -16,8 +16,10 @@ from bridge_distill.report.scores import difference, scores
 
 @dataclass(frozen=True)
 class _Side:
-    """One of the two: its name for people, its verdicts, and the questions that it was asked."""
+    """One of the two: whose it is, its name for people, its verdicts, and the questions that it was asked."""
 
+    run: Path
+    arm: str
     name: str
     verdicts: list[Verdict]
     questions: dict[str, Question]
@@ -36,7 +38,7 @@ def compare(runs: Sequence[Path], arms: Sequence[str]) -> dict[str, Any]:
     # The one arm that is named of one run is compared with that run's own student.
     first = arms[0] if arms and len(arms) + len(runs) > 2 else "student"
     sides = [_side(folders[0], first), _side(folders[-1], arms[-1] if arms else "student")]
-    if sides[0].name == sides[1].name:
+    if (sides[0].run, sides[0].arm) == (sides[1].run, sides[1].arm):
         raise UserError("compare", f"{sides[0].name} is compared with itself", "name another run, or --arm A --arm B")
     _check_questions(*sides)
     found = difference(sides[0].verdicts, sides[1].verdicts)
@@ -72,14 +74,16 @@ def in_words(found: Mapping[str, Any]) -> str:
 
 
 def _side(run: RunFolder, arm: str) -> _Side:
-    models = {model.arm or model.key: model for model in graded(run)}
+    models = {model.key: model for model in graded(run)}
     if arm not in models:
         known = nearest(arm, models) if models else "none of its models has been tested yet"
         raise UserError(f"--arm {arm}", f"is no tested model of {run.path}", known)
     model = models[arm]
     data = run.folder("data", model.arm)
     asked = artifacts.test_questions(data) if data is not None else []
-    return _Side(f"{run.path.name}, {arm}", model.verdicts, {question.id: question for question in asked})
+    return _Side(
+        run.path.resolve(), arm, f"{run.path}, {arm}", model.verdicts, {question.id: question for question in asked}
+    )
 
 
 def _check_questions(one: _Side, other: _Side) -> None:

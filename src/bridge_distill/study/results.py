@@ -90,12 +90,19 @@ def read_results(folder: Path) -> list[Result]:
 
 
 def add_result(folder: Path, result: Result, questions: Sequence[Question]) -> None:
-    """Append a cell's line, unless it is there: after a crash the whole line stands in the file, or nothing of it."""
+    """Append a cell's line, unless it is there: after a crash the whole line stands in the file, or nothing of it.
+
+    Raises ``UserError`` where another process has written the cell down with other settings.
+    """
     with claim(folder, CLAIM):
         _remember(folder / QUESTIONS, result.questions, [question.id for question in questions])
         done = read_results(folder)
-        if result.cell not in [other.cell for other in done]:
+        same = [other for other in done if other.cell == result.cell]
+        if not same:
             write_results(folder, [*done, result])
+        elif same[0].paths != result.paths:
+            problem = f"holds {', '.join(map(str, result.cell))} as another process made it with other settings"
+            raise UserError(str(folder / RESULTS), problem, "end one of the two, and run the study again")
 
 
 def read_questions(folder: Path) -> dict[str, list[str]]:
@@ -112,16 +119,17 @@ def questions_digest(questions: Sequence[Question]) -> str:
 
 
 def contexts(questions: Sequence[Question]) -> list[int] | None:
-    """A number for the context of each question, counted from 0; None where every context is another.
+    """A number for the context of each question, counted from 0; None where every context is another, or all are one.
 
-    The context is the text but for its last line, as where several questions are asked about one table.
+    The context is the text but for its last line, as where several questions are asked about one table. What stands
+    before every question is no context but an instruction.
     """
     numbers: dict[str, int] = {}
     found = [
         numbers.setdefault(question.text.strip().rpartition("\n")[0] or f"alone {place}", len(numbers))
         for place, question in enumerate(questions)
     ]
-    return found if len(numbers) < len(found) else None
+    return found if 1 < len(numbers) < len(found) else None
 
 
 def _remember(path: Path, digest: str, ids: list[str]) -> None:

@@ -31,7 +31,8 @@ def open_study(path: Path, overrides: Sequence[str], command: str) -> StudyFile:
     Raises ``UserError`` where the file, or a name in it, is wrong, before anything is computed.
     """
     file = read_study(path, overrides)
-    check(file)
+    store = StageStore(file.folder)
+    check(file, lambda cell: "teach" in cell.stages and "teach" not in store.made(cell))
     file.folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(file.folder / FAILED, ignore_errors=True)
     (file.folder / FAILED).mkdir()
@@ -101,11 +102,14 @@ def unfinished(file: StudyFile) -> list[Cell]:
 def drop_weights(file: StudyFile) -> None:
     """Delete the weights of every stage that only finished cells have."""
     done, store = finished(file), StageStore(file.folder)
-    needed = {key for cell in file.cells if cell.cell not in done for key in cell.keys.values()}
+    left = [cell for cell in file.cells if cell.cell not in done]
+    # Stages of other keys may have come out alike and lie at one place, which another process may be reading.
+    needed = {key for cell in left for key in cell.keys.values()}
+    in_use = {place for cell in left for place in store.made(cell).values()}
     for cell in file.cells:
         if cell.cell in done:
             for name, place in store.made(cell).items():
-                if cell.keys[name] not in needed and any(place.rglob(WEIGHTS)):
+                if cell.keys[name] not in needed and place not in in_use and any(place.rglob(WEIGHTS)):
                     store.drop_weights(place)
 
 
@@ -159,4 +163,5 @@ def _paths(file: StudyFile, made: dict[str, Path]) -> dict[str, str]:
 
 
 def _failure(file: StudyFile, cell: Cell) -> Path:
-    return file.folder / FAILED / f"{'-'.join(map(str, cell.cell))}.json"
+    # No name holds a comma: with a dash, which names hold, two cells might share a file.
+    return file.folder / FAILED / f"{','.join(map(str, cell.cell))}.json"

@@ -1,47 +1,32 @@
-"""Where what a study used comes from: its statistics, and what its run files name."""
+"""Where what a study used comes from: its statistics, and the methods of the stages that its cells came from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from bridge_distill.report.citations import cited, of_stage
+from bridge_distill.report.citations import TESTS, Cited, cited, of_stage
 from bridge_distill.report.study.words import every_row
 
-SEEDS = (
-    "Intervals and p-values over seeds and questions: means of a two-way layout whose few seeds are averaged over the "
-    "chi-square distribution of their mean square (Behrens-Fisher), as generalised confidence intervals: S. Weerahandi "
-    "(1993), JASA 88."
-)
-WILSON = "Intervals of an accuracy with one seed: E. B. Wilson (1927), JASA 22."
-PAIRED = (
-    "Differences with one seed, paired over questions: R. G. Newcombe (1998), Statistics in Medicine 17, method 10; "
-    "exact test of Q. McNemar (1947), Psychometrika 12."
-)
-CONTEXTS = (
-    "Errors clustered by the context that questions share: K.-Y. Liang and S. L. Zeger (1986), Biometrika 73; "
-    "E. Miller (2024), arXiv 2411.00640."
-)
-HOLM = "P-values corrected over all comparisons of the study: S. Holm (1979), Scandinavian Journal of Statistics 6."
+
+def methods(summary: dict[str, Any], stages: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Cited]:
+    """Each method that the study used, and no other; ``stages`` are names and settings of those that are done."""
+    used = [method for name, settings in stages for method in of_stage(name, settings)]
+    return cited([*_statistics(summary), *used])
 
 
-def citations(summary: dict[str, Any], configs: Iterable[dict[str, Any]]) -> list[str]:
-    """One sentence for each method that the study used, and for no other."""
-    used = [method for config in configs for method in of_stage("", config)]
-    return [*_statistics(summary), *(f"{one.method}: {'; '.join(one.works)}." for one in cited(used))]
-
-
-def _statistics(summary: dict[str, Any]) -> Iterator[str]:
+def _statistics(summary: dict[str, Any]) -> Iterator[tuple[str, Iterable[str]]]:
     rows = [row for _, row in every_row(summary)]
     grouped = [found["contexts"] is not None for found in summary["sets"].values() for _ in found["arms"]]
     alone = [len(row["seeds"]) == 1 and not group for row, group in zip(rows, grouped, strict=True)]
     if not all(alone):
-        yield SEEDS
+        yield "Intervals and p-values over seeds and questions", ("generalised",)
     if any(alone):
-        yield WILSON
+        yield "Intervals of an accuracy with one seed", TESTS["Intervals of accuracies"]
         if any(row["difference"] for row, one in zip(rows, alone, strict=True) if one):
-            yield PAIRED
+            works = (*TESTS["Intervals of paired differences"], *TESTS["Test of a paired difference"])
+            yield "Differences with one seed, paired over questions", works
     if any(grouped):
-        yield CONTEXTS
+        yield "Errors clustered by the context that questions share", ("clusters", "evals")
     if summary["comparisons"] > 1:
-        yield HOLM
+        yield "P-values corrected over all comparisons of the study", ("holm",)

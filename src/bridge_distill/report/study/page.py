@@ -12,7 +12,7 @@ from bridge_distill.report.hiding import shown_command, without_secrets
 from bridge_distill.report.page import render
 from bridge_distill.report.study import plots
 from bridge_distill.report.study.folder import StudyFolder, open_study
-from bridge_distill.report.study.methods import citations
+from bridge_distill.report.study.methods import methods
 from bridge_distill.report.study.summary import summarise_study
 from bridge_distill.report.study.table import aside
 from bridge_distill.report.study.words import gap, headline, p_value, sentences, share, verdict
@@ -33,13 +33,15 @@ def write_study_report(folder: Path, reference: str | None = None) -> Path:
 
 
 def _content(study: StudyFolder, summary: dict[str, Any]) -> dict[str, Any]:
+    records = _records(study)
+    stages = [(name, record.get("settings") or {}) for name, record in records]
     return {
         "summary": summary,
         "headline": headline(summary),
         "sentences": sentences(summary),
         "sets": [_set(number, *named) for number, named in enumerate(summary["sets"].items())],
-        "citations": citations(summary, study.facts["config"].values()),
-        "facts": _facts(study),
+        "cited": methods(summary, stages),
+        "facts": _facts(study, summary["reference"], [record for _, record in records]),
         "plots": plots.plots(summary),
     }
 
@@ -98,16 +100,26 @@ def _ledger(row: dict[str, Any]) -> list[tuple[Any, str]]:
     return [size, *counts, *times, *paid, (float(took["usd"]), words.money(took["usd"]))]
 
 
-def _facts(study: StudyFolder) -> dict[str, Any]:
+def _records(study: StudyFolder) -> list[tuple[str, dict[str, Any]]]:
+    """The name and the record of every stage that a finished cell came from, each stage once."""
+    paths = {path: name for line in study.lines for name, path in line["paths"].items()}
+    places = [(name, study.path / path / RECORD) for path, name in paths.items()]
+    return [(name, read_json(place)) for name, place in places if place.is_file()]
+
+
+def _facts(study: StudyFolder, reference: str, records: list[dict[str, Any]]) -> dict[str, Any]:
     import yaml
 
-    paths = dict.fromkeys(path for line in study.lines for path in line["paths"].values())
-    places = [study.path / path / RECORD for path in paths]
-    records = [read_json(place) for place in places if place.is_file()]
-    versions = {name: str(version) for record in records for name, version in (record.get("versions") or {}).items()}
+    used = [item for record in records for item in (record.get("versions") or {}).items()]
+    # A study that went on for weeks may have been made by several.
+    versions = {name: ", ".join(sorted({str(value) for key, value in used if key == name})) for name, _ in used}
+    config = study.facts["config"]
+    of_reference = [config[name] for cell in study.cells if (name := f"{cell['set']}, {reference}") in config][:1]
+    shown = [yaml.safe_dump(without_secrets(each), sort_keys=False, allow_unicode=True) for each in of_reference]
     settings = without_secrets(study.facts["study"])
     return {
         "config": yaml.safe_dump(settings, sort_keys=False, allow_unicode=True),
+        "run": "".join(shown),
         "command": shown_command(str(study.facts["command"])),
         "versions": versions,
         "commits": sorted({str(record["commit"]) for record in records if record.get("commit")}),
