@@ -172,6 +172,14 @@ def test_a_phase_that_learns_from_an_assistant_is_refused_without_one() -> None:
         del curriculum_phases._members["listening"]
 
 
+def test_a_student_that_is_held_in_parts_is_not_asked_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    check(student("rationales", "on_policy"), with_assistant=True)
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    check(student("rationales", "distil"), with_assistant=True)
+    with pytest.raises(UserError, match=r"student\.curriculum\.1: in the phase on_policy the student writes.*FSDP"):
+        check(student("rationales", "on_policy"), with_assistant=True)
+
+
 BAD: list[tuple[list[Any], str]] = [
     (["ration"], "0: unknown curriculum phase 'ration'"),
     (["labels", {"phase": "heal", "order": "easy"}], "1.order: unknown order 'easy'; did you mean 'easy_first'"),

@@ -26,6 +26,11 @@ def processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def sharded() -> bool:
+    """Whether each process will hold a part of the weights only (FSDP)."""
+    return os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
+
+
 def check_batch(batch: int, place: str) -> None:
     """Raise ``UserError`` where the processes cannot take equal shares of each step's examples."""
     if batch % processes():

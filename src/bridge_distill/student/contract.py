@@ -58,12 +58,14 @@ class Phase(ABC, Generic[Options]):
 
     ``options`` is the section that its own settings are validated against, ``needs`` which of ``RATIONALES`` and
     ``ASSISTANT`` it learns from. A ``warm_up`` phase gets ``student.warm_up`` of the training and does not teach the
-    task itself. ``place`` is its dotted path in the run file, for errors.
+    task itself. In one that ``writes`` the student writes between its steps, each process for itself, so that each
+    needs all of the weights. ``place`` is its dotted path in the run file, for errors.
     """
 
     options: ClassVar[type[Section]] = Section
     needs: ClassVar[frozenset[str]] = frozenset()
     warm_up: ClassVar[bool] = False
+    writes: ClassVar[bool] = False
 
     def __init__(self, settings: Options, place: str) -> None:
         self.settings, self.place = settings, place

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bridge_distill.config import CurriculumPhase, Student
+from bridge_distill.engine.together import sharded
 from bridge_distill.errors import UserError, nearest
 from bridge_distill.student.contract import ASSISTANT, Phase, curriculum_phases, orders
 from bridge_distill.student.schedule import shares
@@ -29,6 +30,9 @@ def check(settings: Student, with_assistant: bool) -> None:
         if ASSISTANT in phase.needs and not with_assistant:
             cure = "set assistant and tutor, or leave the phase out"
             raise UserError(phase.place, f"the phase {item.phase} learns from an assistant, and there is none", cure)
+        if phase.writes and sharded():
+            problem = f"in the phase {item.phase} the student writes, which its parts under FSDP cannot"
+            raise UserError(phase.place, problem, "start the processes without FSDP, or leave the phase out")
     shares(settings, phases)
 
 

@@ -39,6 +39,7 @@ class OnPolicy(Phase[OnPolicyOptions]):
 
     options = OnPolicyOptions
     needs = frozenset({RATIONALES, ASSISTANT})
+    writes = True
 
     def examples(self, materials: Materials) -> list[Example]:
         """Those of the phase ``rationales``; the student's own steps use their prompts alone."""
