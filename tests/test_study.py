@@ -155,6 +155,20 @@ def test_weights_go_and_are_made_again_with_the_same_bytes_for_a_cell_that_comes
     assert not list((tmp_path / "runs").rglob("*.safetensors"))
 
 
+def test_a_tracker_is_told_of_the_trainings_and_figures_of_every_cell(tiny_base: Path, tmp_path: Path) -> None:
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator", reason="no tensorboard")
+    file = study(tmp_path, tiny_base, arms={"direct": ARMS["direct"]}, budgets=[4], seeds=[1, 2])
+    done = command("study", file, "--set", "compute.report_to=[tensorboard]")
+    assert done.returncode == 0, done.stderr
+    told = tmp_path / "runs/both/tensorboard"
+    phases = [path for path in told.iterdir() if path.name.startswith("stages-student-")]
+    assert len(phases) == 2 * 2, "two students are taught in two phases"
+    found = events.EventAccumulator(str(told / "figures"))
+    found.Reload()
+    names = {f"eval/tiny, direct, 4, seed {seed}/evaluate/student/accuracy" for seed in (1, 2)}
+    assert names <= set(found.Tags()["scalars"])
+
+
 def test_results_of_other_settings_are_set_aside(tiny_base: Path, tmp_path: Path) -> None:
     arms = {"direct": ARMS["direct"], "gone": ARMS["direct"]}
     file = study(tmp_path, tiny_base, arms=arms, budgets=[4])

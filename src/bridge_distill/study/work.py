@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import multiprocessing
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from bridge_distill import artifacts
 from bridge_distill.engine.claims import Claimed, claim
 from bridge_distill.engine.stage import say, write_json
+from bridge_distill.engine.tracking import tell_figures, tracking
 from bridge_distill.errors import UserError
 from bridge_distill.study.cells import Cell, StudyFile, check, read_study
 from bridge_distill.study.ledger import result_of
@@ -34,8 +34,9 @@ def open_study(path: Path, overrides: Sequence[str], command: str) -> StudyFile:
     store = StageStore(file.folder)
     check(file, lambda cell: "teach" in cell.stages and "teach" not in store.made(cell))
     file.folder.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(file.folder / FAILED, ignore_errors=True)
-    (file.folder / FAILED).mkdir()
+    (file.folder / FAILED).mkdir(exist_ok=True)
+    for old in (file.folder / FAILED).glob("*.json"):  # the folder stays: other processes may be writing to it
+        old.unlink(missing_ok=True)
     write_json(file.folder / DESCRIPTION, _description(file, command))
     with claim(file.folder, CLAIM):
         _set_aside(file)
@@ -145,7 +146,9 @@ def _try(file: StudyFile, cell: Cell, wait: bool) -> bool:
     if _failure(file, cell).exists():
         return True
     try:
-        made = StageStore(file.folder).complete(cell, wait)
+        with tracking(cell.run.compute.report_to, file.study.name, file.folder):
+            made = StageStore(file.folder).complete(cell, wait)
+            tell_figures({f"{cell.label}/{name}": place for name, place in made.items()})
     except Claimed:
         return False
     except UserError as error:
