@@ -41,8 +41,9 @@ def test_a_figure_keeps_its_height_when_the_window_changes(chromium: Browser, st
         figures = page.locator(".plot svg.main-svg:first-child")
         before = figures.evaluate_all(heights)
         page.set_viewport_size({"width": 700, "height": 500})
-        page.wait_for_function(
-            "[...document.querySelectorAll('.plot svg.main-svg')].every(svg => svg.clientWidth < 700)"
+        figures.evaluate_all(
+            "figures => new Promise(done => { const look = () =>"
+            " figures.every(figure => figure.clientWidth < 700) ? done() : requestAnimationFrame(look); look(); })"
         )
         assert len(before) == 3
         assert figures.evaluate_all(heights) == before
