@@ -30,6 +30,10 @@ CHECKED = "checked"
 VERDICTS = "verdicts.parquet"
 MODEL = "model"
 CURVE = "curve.json"
+# In a study's own folder.
+STUDY = "study.json"
+RESULTS = "results.jsonl"
+FAILED = "failed"
 
 
 def train_questions(data: Path) -> list[Question]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge_distill import artifacts
+from bridge_distill.engine.stage import RECORD
 from bridge_distill.errors import UserError
 from bridge_distill.records import Verdict
 
@@ -41,14 +42,14 @@ class RunFolder:
     def folder(self, stage: str, arm: str | None = None) -> Path | None:
         """The folder of a finished stage, or None."""
         relative = self.stages(arm).get(stage)
-        if relative is None or not (self.path / relative / "record.json").is_file():
+        if relative is None or not (self.path / relative / RECORD).is_file():
             return None
         return self.path / relative
 
     def record(self, stage: str, arm: str | None = None) -> dict[str, Any]:
         """What a stage recorded; empty where it is not finished."""
         folder = self.folder(stage, arm)
-        return {} if folder is None else read_json(folder / "record.json")
+        return {} if folder is None else read_json(folder / RECORD)
 
     def figures(self, stage: str, arm: str | None = None) -> dict[str, Any]:
         """The figures in a stage's record; empty where it is not finished."""

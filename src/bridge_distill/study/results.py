@@ -14,13 +14,13 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from bridge_distill.artifacts import RESULTS
 from bridge_distill.engine.claims import claim
 from bridge_distill.engine.fingerprint import canonical
 from bridge_distill.engine.stage import write_json
 from bridge_distill.errors import UserError
 from bridge_distill.records import Question
 
-RESULTS = "results.jsonl"
 QUESTIONS = "questions.json"
 CLAIM = "results"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge_distill import artifacts
+from bridge_distill.artifacts import FAILED, STUDY
 from bridge_distill.engine.claims import Claimed, claim
 from bridge_distill.engine.stage import say, write_json
 from bridge_distill.engine.tracking import tell_figures, tracking
@@ -20,9 +21,7 @@ from bridge_distill.study.ledger import result_of
 from bridge_distill.study.results import CLAIM, Result, add_result, read_results, write_results
 from bridge_distill.study.store import WEIGHTS, StageStore
 
-FAILED = "failed"
 SUPERSEDED = "superseded.jsonl"
-DESCRIPTION = "study.json"
 
 
 def open_study(path: Path, overrides: Sequence[str], command: str) -> StudyFile:
@@ -37,7 +36,7 @@ def open_study(path: Path, overrides: Sequence[str], command: str) -> StudyFile:
     (file.folder / FAILED).mkdir(exist_ok=True)
     for old in (file.folder / FAILED).glob("*.json"):  # the folder stays: other processes may be writing to it
         old.unlink(missing_ok=True)
-    write_json(file.folder / DESCRIPTION, _description(file, command))
+    write_json(file.folder / STUDY, _description(file, command))
     with claim(file.folder, CLAIM):
         _set_aside(file)
     return file

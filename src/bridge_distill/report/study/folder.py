@@ -9,13 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from bridge_distill.artifacts import FAILED, RESULTS, STUDY
 from bridge_distill.errors import UserError, nearest
 from bridge_distill.report.folder import read_json
 from bridge_distill.statistics.estimates import Groups, Table
 
-DESCRIPTION = "study.json"
-RESULTS = "results.jsonl"
-FAILED = "failed"
 CURE = "delete that line and run the study again"
 
 
@@ -83,7 +81,7 @@ class StudyFolder:
 
 def is_study(path: Path) -> bool:
     """Whether a folder is a study's."""
-    return (path / DESCRIPTION).is_file()
+    return (path / STUDY).is_file()
 
 
 def open_study(path: Path, reference: str | None = None) -> StudyFolder:
@@ -92,8 +90,8 @@ def open_study(path: Path, reference: str | None = None) -> StudyFolder:
     Raises ``UserError`` where it is no study's, a line of its results cannot be used, or there is no such arm.
     """
     if not is_study(path):
-        raise UserError(str(path), f"holds no {DESCRIPTION}", "give the folder of a study, such as runs/<name>")
-    facts = read_json(path / DESCRIPTION)
+        raise UserError(str(path), f"holds no {STUDY}", "give the folder of a study, such as runs/<name>")
+    facts = read_json(path / STUDY)
     arms = {cell["arm"] for cell in facts["cells"]}
     if reference is not None and reference not in arms:
         raise UserError("--reference", f"{reference!r} is no arm of the study", nearest(reference, arms))

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bridge_distill.engine.stage import RECORD
 from bridge_distill.report import words
 from bridge_distill.report.folder import read_json, write_text
 from bridge_distill.report.hiding import shown_command, without_secrets
@@ -13,11 +14,9 @@ from bridge_distill.report.page import render
 from bridge_distill.report.study import plots
 from bridge_distill.report.study.folder import StudyFolder, open_study
 from bridge_distill.report.study.methods import methods
-from bridge_distill.report.study.summary import summarise_study
+from bridge_distill.report.study.summary import summary_of
 from bridge_distill.report.study.table import aside
 from bridge_distill.report.study.words import gap, headline, p_value, sentences, share, verdict
-
-RECORD = "record.json"
 
 
 def write_study_report(folder: Path, reference: str | None = None) -> Path:
@@ -25,7 +24,8 @@ def write_study_report(folder: Path, reference: str | None = None) -> Path:
 
     ``reference`` is the arm to compare with. Raises ``UserError`` where the folder holds no study or has no such arm.
     """
-    study, summary = open_study(folder), summarise_study(folder, reference)
+    study = open_study(folder, reference)
+    summary = summary_of(study)
     write_text(folder / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
     path = folder / "report.html"
     write_text(path, render("study.html", _content(study, summary)))

@@ -25,7 +25,11 @@ def summarise_study(folder: Path, reference: str | None = None) -> dict[str, Any
     1; differences are percentage points with Holm's p over all of the study's comparisons, and ``resolved`` where that
     is at most 0.05. What a cell took is the mean over its seeds. Raises ``UserError`` where the folder holds no study.
     """
-    study = open_study(folder, reference)
+    return summary_of(open_study(folder, reference))
+
+
+def summary_of(study: StudyFolder) -> dict[str, Any]:
+    """Summarise an opened study, as ``summarise_study`` does."""
     sets = {name: _set(study, name) for name in study.sets}
     compared = [row["difference"] for found in sets.values() for row in found["arms"] if row["difference"]]
     for row, corrected in zip(compared, holm([row["p"] for row in compared]), strict=True):
