@@ -8,7 +8,7 @@ demo: $(INSTALLED)  ## Spend a budget, train an assistant, tutor a tiny student,
 	@BRIDGE_DISTILL=$(BIN)/bridge-distill sh configs/demo.sh
 
 test: $(INSTALLED)  ## Run the whole test suite
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 check: $(INSTALLED)  ## Lint, format and type checks
 	$(BIN)/ruff check .

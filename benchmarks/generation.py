@@ -134,8 +134,8 @@ def memory(tokenizer: Any, questions: list[Question], count: int, growth: int) -
     """Peak memory of the tutor over ``count`` and over ``growth`` times as many questions."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    size = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2}
-    heads = {"num_attention_heads": 2, "num_key_value_heads": 2}
+    size: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2}
+    heads: dict[str, Any] = {"num_attention_heads": 2, "num_key_value_heads": 2}
     torch.manual_seed(0)
     tiny = Model(LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **size, **heads)), tokenizer)
     with tempfile.TemporaryDirectory() as folder:

@@ -44,7 +44,7 @@ def rows(count: int) -> Iterator[dict[str, Any]]:
     row: dict[str, Any] = {}
     for number in range(TESTS + count):
         text = " ".join([*rng.choices(plain, k=4), rng.choice(accented if number % 20 == 0 else plain)])
-        asked = {"question": text, "choices": [" ".join(rng.choices(words, k=2)) for _ in range(4)]}
+        asked: dict[str, Any] = {"question": text, "choices": [" ".join(rng.choices(words, k=2)) for _ in range(4)]}
         if number % 100 == 99:
             asked = {"question": row["question"].upper(), "choices": row["choices"]}
         if number % 1000 == 500:

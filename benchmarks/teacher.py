@@ -74,12 +74,12 @@ def ours(url: str, asked: list[list[dict[str, str]]], memory: list[int] | None =
     jobs = jobs_of(teacher, provider, _questions(len(asked)))
     price = Price(input="0.15", output="0.6")  # type: ignore[arg-type]
     terms = Terms(Payer("benchmark"), Tariff("m", price, "benchmark"), Limits())
-    done = 0
+    bought_so_far = 0
 
-    def tick(count: int = 1) -> None:
-        nonlocal done
-        done += count
-        if memory is not None and done % (len(jobs) // 10) == 0:
+    def tick(done: int = 1) -> None:
+        nonlocal bought_so_far
+        bought_so_far += done
+        if memory is not None and bought_so_far % (len(jobs) // 10) == 0:
             memory.append(psutil.Process().memory_info().rss)
 
     async def buy(database: Database) -> float:
@@ -107,9 +107,9 @@ def sdk(url: str, asked: list[list[dict[str, str]]]) -> float:
             async def one(chat: list[dict[str, str]]) -> None:
                 reply = await client.chat.completions.create(
                     model="m",
-                    messages=chat,
+                    messages=chat,  # type: ignore[arg-type]
                     max_tokens=256,
-                    temperature=0,  # type: ignore[arg-type]
+                    temperature=0,
                 )
                 assert reply.choices[0].message.content
 

@@ -76,7 +76,7 @@ def theirs(**more: Any) -> Callable[[Model, list[Example], int, int, Path], None
 
     def train(model: Model, rows: list[Example], steps: int, seed: int, folder: Path) -> None:
         from datasets import Dataset
-        from trl import SFTConfig, SFTTrainer
+        from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined]
 
         settings = SFTConfig(
             output_dir=str(folder),
@@ -151,7 +151,10 @@ def measure(student: Model, rows: list[Example], steps: int, turns: int) -> dict
     def median(value: Callable[[dict[str, dict[str, float]]], float]) -> float:
         return round(statistics.median(map(value, done)), 3)
 
-    sides = {side: {name: median(lambda one, s=side, n=name: one[s][n]) for name in done[0][side]} for side in SIDES}
+    def figure(side: str, name: str) -> float:
+        return median(lambda one: one[side][name])
+
+    sides = {side: {name: figure(side, name) for name in done[0][side]} for side in SIDES}
     return {
         "parameters": student.parameters,
         "steps": steps,

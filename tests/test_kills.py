@@ -26,8 +26,9 @@ from bridge_distill.teacher.loopback import Billed, Fault, Server
 from bridge_distill.teacher.providers import Request
 from bridge_distill.teacher.reconcile import Word, ask_provider, take_words
 from classroom import KEY_ENV, PRICE, Place, answer, billed, questions, times_billed
+from effort import repeats
 
-KILLS = 300
+KILLS = repeats(300)
 QUESTIONS = 200
 BATCH_KILLS = 30
 HOSTILE = [
@@ -129,7 +130,7 @@ def close_what_was_not_billed(store: Path, server: Server) -> None:
         take_words(ledger, [Word(row["id"], None) for row in rows if ledger.tag(row["id"]) not in tags], False)
 
 
-def test_three_hundred_kills_lose_no_reply_bill_none_twice_and_leave_equal_books(tmp_path: Path) -> None:
+def test_kills_lose_no_reply_bill_none_twice_and_leave_equal_books(tmp_path: Path) -> None:
     store, draw = tmp_path / "store.sqlite", random.Random(11)
     kills, places = 0, []
     with lives() as found, serve(answer) as server:

@@ -251,6 +251,13 @@ def test_strata_are_served_in_proportion(count: int) -> None:
     assert np.allclose(counts, np.array([0.5, 0.3, 0.2]) * count, atol=1)
 
 
+def test_a_domain_that_all_share_gives_way_to_clusters() -> None:
+    pool, of = clustered([40, 30, 20, 10])
+    chosen = rows(choose("stratified", {"clusters": 4}, replace(pool, domains=["law"] * 100), 20))
+    assert np.bincount(of[chosen]).tolist() == [8, 6, 4, 2]
+    assert chosen == rows(choose("stratified", {"clusters": 4}, pool, 20))
+
+
 def test_entropy_takes_the_hardest_first_by_any_signal() -> None:
     pool = Pool(["a", "b", "c"], difficulty=np.array([0.1, 0.9, 0.9]), signals={"length": np.array([5.0, 1.0, 9.0])})
     assert rows(choose("entropy", {}, pool, 3)) == [1, 2, 0]

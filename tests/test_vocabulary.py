@@ -14,9 +14,10 @@ from bridge_distill.errors import UserError
 from bridge_distill.models.load import Model, load_tokenizer
 from bridge_distill.models.shrink import cut
 from bridge_distill.models.shrink.vocabulary import trim
+from effort import repeats
 from families import TEXTS, byte_level, gemma, llama_2, loaded, save
 
-FUZZ = 5000
+FUZZ = repeats(5000)
 
 
 def any_texts(seed: int, count: int) -> list[str]:

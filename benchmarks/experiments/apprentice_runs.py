@@ -52,7 +52,7 @@ def run_file(cell: Cell, scale: Scale, work: Path) -> RunFile:
     data = sources(cell.set, cell.seed, scale.sizes, work / f"{cell.set}-{cell.seed}-{scale.sizes.pool}")
     provider = "expert" if cell.set.startswith(PRACTICE) else "replay"
     tokens = min(scale.tokens, TOKENS.get(cell.set, scale.tokens))
-    settings = {
+    settings: dict[str, Any] = {
         "name": name,
         "seed": cell.seed,
         "runs": str(work / "runs"),

@@ -48,7 +48,7 @@ def measured(cell: Cell, sizes: Sizes, work: Path) -> dict[str, Any]:
     scratch.mkdir(parents=True, exist_ok=True)
     questions = artifacts.train_questions(frozen)
     write_rows(folder / artifacts.RATIONALES, Rationale, rationales(questions, cell))
-    taught = student.teach_student(sizes.student, frozen, [folder], folder, scratch, Compute(), cell.seed)
+    taught = student.teach_student(sizes.student, frozen, [folder], None, folder, scratch, Compute(), cell.seed)
     graded = evaluation.grade(
         Evaluate(max_new_tokens=sizes.tokens),
         "student",

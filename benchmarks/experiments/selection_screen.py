@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -127,7 +127,7 @@ def _right_padded(rows: Sequence[Sequence[int]], pad: int) -> tuple[Any, Any]:
 
 def study(quick: bool, work: Path) -> experiment.Study:
     full = [(name, share) for name, share in FULL if name == MIXED or "BRIDGE_DATA" in os.environ]
-    todo = chain(cells([(MIXED, 0.05), (MIXED, 0.02)], SEEDS, METHODS), cells(full, SEEDS, BEST))
+    todo: Iterable[Cell] = chain(cells([(MIXED, 0.05), (MIXED, 0.02)], SEEDS, METHODS), cells(full, SEEDS, BEST))
     sizes = {MIXED: Sizes(source=600, held_out=100), "svamp_palm": Sizes(source=600, held_out=100)}
     if quick:
         todo, sizes = cells([(MIXED, 0.2)], [0], ["random", "bridge"]), {MIXED: Sizes(30, 10, 16)}

@@ -32,7 +32,7 @@ from cells import Cell, cells
 from selection_sets import BASE, Material, Sizes, chosen, prepare, rationale
 
 SEEDS = range(5)
-METHODS = ("random", "bridge", "max_herding", "k_means", "typical")
+METHODS = ("random", "bridge", "stratified", "typical", "k_means")
 PLAN = [(name, share) for share in (0.05, 0.02, 0.10) for name in ("practice-legal", "legal_diversity")]
 
 
@@ -52,7 +52,7 @@ def tune(material: Material, rows: Sequence[int], seed: int, lesson: Lesson, lab
     examples = [Example(prompts.local(questions[row]), rationale(questions[row])) for row in rows]
     set_seed(seed)
     model = load(BASE, Compute(), "assistant")
-    asked = [Asked(prompts.local(question)) for question in questions]
+    asked = [prompts.local(question) for question in questions]
     cut(model, settings.shrink, [*asked, *(example.completion for example in examples)], "assistant.shrink")
     model.network = make_adapter(settings.adapter, "assistant.adapter")(model, examples)
     steps = max(1, round(settings.epochs * len(examples) / settings.batch))
