@@ -29,6 +29,8 @@ from bridge_distill.report import write_report
 STAGES = {name: f"evaluate/{name}" for name in ("base", "assistant", "student")}
 ARM = "arms/direct/evaluate/student"
 FOUND = "document.getElementById('browser-found').textContent"
+# The page's own scripts have run by then, so its texts, tables and question browser can be used.
+USABLE = "performance.getEntriesByType('navigation')[0].domInteractive"
 TURNS = 3
 
 
@@ -58,13 +60,14 @@ def _verdict(rng: random.Random, words: list[str], model: str, question: Questio
 
 
 def opened(chromium: Any, page: Path, word: str) -> dict[str, float]:
-    """Seconds until the page can be used, to show another page of questions, and to find a word in all texts."""
+    """Seconds until figures are drawn and, before, the page is usable; to turn its questions; to search all texts."""
     tab = chromium.new_page()
     tab.set_default_timeout(300_000)
     started = time.perf_counter()
     tab.goto(page.as_uri(), wait_until="domcontentloaded")
-    tab.wait_for_function(f"{FOUND} !== ''")
-    took = {"open": time.perf_counter() - started}
+    tab.wait_for_selector("#plot-accuracy .main-svg")
+    assert tab.evaluate(FOUND), "the question browser lists nothing"
+    took = {"drawn": time.perf_counter() - started, "open": tab.evaluate(USABLE) / 1000}
     took["turn"] = tab.evaluate(_timed("document.getElementById('browser-next').click()")) / 1000
     search = f"const box = document.getElementById('browser-words'); box.value = '{word}'"
     show = "document.getElementById('browser-show').dispatchEvent(new Event('change'))"

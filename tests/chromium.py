@@ -18,7 +18,7 @@ MILLISECONDS = 120_000
 
 @contextmanager
 def opened(chromium: Browser, path: Path, **context: Any) -> Iterator[Page]:
-    """A page that has loaded a file; whatever it complained of or asked a network for fails the test."""
+    """A page that has loaded a file and drawn its figures; a complaint, or a word to a network, fails the test."""
     with chromium.new_context(offline=True, **context) as place:
         page = place.new_page()
         troubles: list[str] = []
@@ -28,6 +28,8 @@ def opened(chromium: Browser, path: Path, **context: Any) -> Iterator[Page]:
         page.on("request", lambda request: troubles.append(request.url) if is_remote(request.url) else None)
         page.set_default_timeout(MILLISECONDS)
         page.goto(path.as_uri(), wait_until="domcontentloaded")
+        for plot in page.locator(".plot").all():
+            plot.locator("svg.main-svg").first.wait_for(state="attached")
         yield page
         assert troubles == []
 

@@ -50,7 +50,6 @@ def test_a_whole_run_opens_from_its_file_with_all_figures(chromium: Browser, tmp
         plots = page.locator(".plot")
         assert plots.count() >= 5
         assert plots.locator("svg.main-svg").first.is_visible()
-        assert page.locator(".plot:not(:has(svg.main-svg))").count() == 0, "none is left empty"
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         table = saved(page, page.locator("#plot-coverage + .downloads button").nth(1), tmp_path)
     rows = list(csv.reader(table.read_text(encoding="utf-8").splitlines()))

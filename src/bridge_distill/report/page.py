@@ -168,11 +168,13 @@ def render(template: str, content: dict[str, Any]) -> str:
     }
     own = files("bridge_distill.report")
     names = ["report.js", *(["browser.js"] if content.get("browser") else [])]
-    scripts = [get_plotlyjs(), *(own.joinpath(name).read_text(encoding="utf-8") for name in names)]
+    plotly = get_plotlyjs()
+    scripts = [own.joinpath(name).read_text(encoding="utf-8") for name in names]
     style = own.joinpath("report.css").read_text(encoding="utf-8")
     # Only these scripts may run: should a text ever slip through the escaping, the browser refuses it.
-    policy = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
-    return environment.get_template(template).render(**content, scripts=scripts, style=style, policy=policy)
+    policy = " ".join(f"'sha256-{_digest(script)}'" for script in [plotly, *scripts])
+    shared = {"plotly": plotly, "scripts": scripts, "style": style, "policy": policy}
+    return environment.get_template(template).render(**content, **shared)
 
 
 def _digest(script: str) -> str:

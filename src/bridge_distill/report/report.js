@@ -35,13 +35,11 @@
   const draw = () => {
     for (const [name, plot] of Object.entries(plots)) {
       const place = document.getElementById(`plot-${name}`);
-      // A window that changes its size makes a figure take the height of its place.
-      place.style.height = `${plot.layout.height}px`;
       const config = { responsive: true, displaylogo: false, displayModeBar: plot.layout.coloraxis && !narrow.matches ? "hover" : false };
       // Named one by one, and no upload: the default bar offers to send the figure to a server.
       config.showSendToCloud = false;
       config.modeBarButtons = [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d", "toImage"]];
-      Plotly.react(place, inked(plot.data), themed(plot.layout), config);
+      window.Plotly.react(place, inked(plot.data), themed(plot.layout), config);
     }
   };
 
@@ -94,10 +92,12 @@
 
   for (const [name, plot] of Object.entries(plots)) {
     const place = document.getElementById(`plot-${name}`);
+    // Kept free from the start; and a window that changes its size makes a figure take the height of its place.
+    place.style.height = `${plot.layout.height}px`;
     const bar = document.createElement("div");
     bar.className = "downloads";
     bar.append(
-      button("PNG", `Download the figure ${name} as PNG`, () => Plotly.downloadImage(place, { format: "png", scale: 2, filename: name })),
+      button("PNG", `Download the figure ${name} as PNG`, () => { load(); window.Plotly.downloadImage(place, { format: "png", scale: 2, filename: name }); }),
       button("CSV", `Download the figure ${name} as CSV`, () => save(`${name}.csv`, rows(plot).map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n")),
     );
     place.after(bar);
@@ -135,9 +135,18 @@
     }
   }
 
-  draw();
-  for (const query of ["(prefers-color-scheme: dark)", "print"]) {
-    window.matchMedia(query).addEventListener("change", draw);
-  }
-  narrow.addEventListener("change", draw);
+  // Reading the figures' library takes longer than all else together: texts and tables can be used before it.
+  const load = () => {
+    if (window.Plotly) return;
+    const library = document.createElement("script");
+    library.textContent = document.getElementById("plotly").textContent;
+    document.head.append(library);
+    draw();
+    for (const query of ["(prefers-color-scheme: dark)", "print"]) {
+      window.matchMedia(query).addEventListener("change", draw);
+    }
+    narrow.addEventListener("change", draw);
+  };
+  window.addEventListener("beforeprint", load);
+  requestAnimationFrame(() => setTimeout(load));
 })();
