@@ -230,3 +230,13 @@ def test_where_shards_and_batches_end_changes_nothing_that_is_written(
     assert [row.text for row in small] == [row.text for row in large]
     if samples > 1:
         assert len({row.text for row in small}) > len(POOL)
+
+
+def test_a_limit_that_cuts_off_is_told_once(
+    tiny_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    explained(tiny_base, tmp_path / "short", plan(1, max_new_tokens=4), POOL)
+    told = "tutor.max_new_tokens: 4 tokens cut off 10 of 10 texts; a higher limit would let them end"
+    assert capsys.readouterr().err.splitlines().count(told) == 1
+    explained(tiny_base, tmp_path / "long", plan(1, max_new_tokens=120), POOL)
+    assert "cut off" not in capsys.readouterr().err

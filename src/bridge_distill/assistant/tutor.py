@@ -13,7 +13,7 @@ from bridge_distill.answers import as_one, read_answer
 from bridge_distill.assistant.contract import Sample
 from bridge_distill.assistant.sieve import Sieve
 from bridge_distill.config import Compute, Explaining, Guide, Levels, Tutor
-from bridge_distill.engine.progress import Tick, progress
+from bridge_distill.engine.progress import Tick, progress, tell_cut_off
 from bridge_distill.engine.rows import count_rows, iterate_rows, write_rows
 from bridge_distill.engine.shards import shard_files
 from bridge_distill.models.generator import Decoding, Generation, Generator, open_generator
@@ -21,6 +21,7 @@ from bridge_distill.models.levels import explain
 from bridge_distill.records import Question, Rationale
 
 Written = Sequence[Generation | guidance.Draft]
+CUT_OFF = "cut off"
 
 
 def tutor(
@@ -42,13 +43,14 @@ def tutor(
     """
     pool = data / artifacts.TRAIN
     generator = open_generator(str(assistant / artifacts.MODEL), compute, "assistant")
-    questions, acts = count_rows(pool), Counter[str]()
+    questions, seen = count_rows(pool), Counter[str]()
     with progress("explaining", questions) as tick, closing(Sieve(settings, scratch)) as sieve:
         explained = explanations(
             generator, iterate_rows(pool, Question), settings, levels, scratch, seed, tick, settings.guide, plans
         )
-        written = _counted(explained, acts)
+        written = _counted(explained, seen)
         write_rows(folder / artifacts.RATIONALES, Rationale, sieve.sift(iterate_rows(pool, Question), written))
+    tell_cut_off(seen[CUT_OFF], questions * settings.samples, "tutor.max_new_tokens", settings.max_new_tokens)
     table = sieve.table()
     refused = sum(step["removed"] for step in table)
     return {
@@ -56,7 +58,7 @@ def tutor(
         "written": questions * settings.samples,
         "kept": questions * settings.samples - refused,
         "filters": table,
-        **({} if settings.guide is None else {"acts": {act: acts[act] for act in guidance.ACTS}}),
+        **({} if settings.guide is None else {"acts": {act: seen[act] for act in guidance.ACTS}}),
     }
 
 
@@ -87,9 +89,10 @@ def explanations(
         yield from iterate_rows(file, Sample)
 
 
-def _counted(samples: Iterable[Sample], acts: Counter[str]) -> Iterator[Sample]:
+def _counted(samples: Iterable[Sample], seen: Counter[str]) -> Iterator[Sample]:
     for sample in samples:
-        acts.update(sample.acts or [])
+        seen.update(sample.acts or [])
+        seen[CUT_OFF] += not sample.finished
         yield sample
 
 

@@ -22,6 +22,13 @@ def unseen(done: int = 1) -> None:
     """Progress of work that is too short, or part of longer work, to be shown."""
 
 
+def tell_cut_off(cut: int, written: int, place: str, limit: int) -> None:
+    """Say so where a limit on tokens, the setting at ``place``, cut off more than one text in fifty."""
+    if 50 * cut > written:
+        told = f"{place}: {limit} tokens cut off {cut} of {written} texts; a higher limit would let them end"
+        print(told, file=sys.stderr, flush=True)
+
+
 @contextmanager
 def progress(label: str, total: int) -> Iterator[Tick]:
     """Show progress of ``total`` units on standard error; yields the function that advances it."""

@@ -10,7 +10,7 @@ from typing import Any
 from bridge_distill import artifacts
 from bridge_distill.answers import is_correct, read_answer
 from bridge_distill.config import Compute, Evaluate, Levels
-from bridge_distill.engine.progress import progress
+from bridge_distill.engine.progress import progress, tell_cut_off
 from bridge_distill.engine.rows import write_rows
 from bridge_distill.engine.shards import in_shards
 from bridge_distill.guidance import ACTS, Answered, Guidance
@@ -50,13 +50,16 @@ def grade(
         verdicts = in_shards(questions, settings.shard, scratch, Verdict, answer, tick)
     write_rows(folder / artifacts.VERDICTS, Verdict, verdicts)
     correct = sum(verdict.correct for verdict in verdicts)
+    cut = sum(verdict.truncated for verdict in verdicts)
+    if name != "base":  # untuned, it knows no end
+        tell_cut_off(cut, len(verdicts), "evaluate.max_new_tokens", settings.max_new_tokens)
     acts = Counter(act for verdict in verdicts for act in verdict.acts or [])
     return {
         "questions": len(verdicts),
         "correct": correct,
         "accuracy": correct / len(verdicts),
         "parse_failures": sum(not verdict.parsed for verdict in verdicts),
-        "truncated": sum(verdict.truncated for verdict in verdicts),
+        "truncated": cut,
         "tokens": sum(verdict.tokens for verdict in verdicts),
         **({} if guidance is None else {"acts": {act: acts[act] for act in ACTS}}),
     }
