@@ -16,6 +16,8 @@ from safetensors.torch import load_file
 from bridge_distill import practice, prompts
 from bridge_distill.config import Compute
 from bridge_distill.engine.stage import read_record
+from bridge_distill.engine.together import check_batch
+from bridge_distill.errors import UserError
 from bridge_distill.models.load import Model, load
 from bridge_distill.models.runtime import set_seed
 from bridge_distill.models.train import Example, Trained, Training, Validation, fine_tune
@@ -204,6 +206,14 @@ def test_two_processes_make_the_student_of_one(tiny_base: Path, tmp_path: Path) 
         assert two["losses"] == [pytest.approx(point, rel=1e-3) for point in one["losses"]]
     for name, value in weights.items():
         torch.testing.assert_close(others[name], value, atol=2e-3, rtol=1e-2)
+
+
+def test_a_process_that_no_launcher_started_trains_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    check_batch(3, "student.batch")
+    monkeypatch.setenv("RANK", "0")
+    with pytest.raises(UserError, match=r"student\.batch: 3 examples a step cannot be shared out among 2 processes"):
+        check_batch(3, "student.batch")
 
 
 def test_a_step_that_cannot_be_shared_out_is_refused_and_ends_all_processes(tiny_base: Path, tmp_path: Path) -> None:

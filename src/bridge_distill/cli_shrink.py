@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -74,13 +74,12 @@ def shrink(
     before = weigh(model)
     cut(model, settings, texts, "shrink")
     figures: dict[str, Any] = {"base": before, "shrunk": weigh(model), "out": str(out)}
-    partial = out.with_name(f"{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    if heal_steps:
-        training = Training(heal_steps, batch, learning_rate, max_tokens, heal_steps + 1, seed)
-        figures["healed"] = _heal(model, texts, training, partial)
-    model.save(partial)
-    partial.rename(out)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as partial:
+        if heal_steps:
+            training = Training(heal_steps, batch, learning_rate, max_tokens, heal_steps + 1, seed)
+            figures["healed"] = _heal(model, texts, training, Path(partial) / "training")
+        model.save(Path(partial) / "model")
+        (Path(partial) / "model").rename(out)
     typer.echo(json.dumps(figures, indent=2) if as_json else _in_words(figures))
 
 
@@ -132,16 +131,14 @@ def _texts(path: Path, column: str) -> list[str]:
     return found
 
 
-def _heal(model: Model, texts: list[str], training: Any, folder: Path) -> dict[str, Any]:
+def _heal(model: Model, texts: list[str], training: Any, scratch: Path) -> dict[str, Any]:
     """Learn every token of the texts; returns figures."""
     from bridge_distill.models.train import Example, fine_tune
 
-    scratch = folder / ".training"
     try:
         trained = fine_tune(model, [Example(None, text) for text in texts], training, scratch, "healing")
     except ValueError as error:
         raise UserError("--max-tokens", str(error), "raise it") from error
-    shutil.rmtree(scratch)
     losses = [loss for _, loss in trained.losses]
     return {
         "steps": trained.steps,

@@ -22,8 +22,8 @@ PATIENCE = timedelta(days=365)
 
 
 def processes() -> int:
-    """How many processes train together."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    """How many processes train together: one where no launcher has told this process which of them it is."""
+    return int(os.environ.get("WORLD_SIZE", "1")) if "RANK" in os.environ else 1
 
 
 def sharded() -> bool:
