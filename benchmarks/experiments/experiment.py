@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from cells import Cell, compute, part_of
-from tables import markdown, table
+from tables import markdown, overall, table
 
 RESULTS = Path(__file__).parent / "results"
 
 
 @dataclass(frozen=True)
 class Study:
-    """What there is to measure, how, and what its table compares (see ``tables.table``)."""
+    """What there is to measure, how, and what its table compares (see ``tables.table``).
+
+    Methods are also compared ``over`` all sets and shares, with the one that is named so.
+    """
 
     todo: Iterable[Cell]
     measure: Callable[[Cell], dict[str, Any]]
@@ -27,6 +30,7 @@ class Study:
     ceiling: Mapping[str, Any] | None = None
     figures: Sequence[str] = ()
     scale: float = 100
+    over: str | None = None
 
 
 def run(name: str, text: str, work: str, study: Callable[[bool, Path], Study]) -> None:
@@ -44,7 +48,10 @@ def run(name: str, text: str, work: str, study: Callable[[bool, Path], Study]) -
     compute(part_of(todo, int(worker), int(workers)), asked.measure, given.minutes, file)
     rows = table(file, asked.against, asked.ceiling, asked.figures)
     print(markdown(rows, asked.scale))
-    print(json.dumps({"benchmark": name, "machine": platform.machine(), "rows": rows}))
+    found = {"benchmark": name, "machine": platform.machine(), "rows": rows}
+    if asked.over is not None:
+        found["overall"] = overall(file, asked.over)
+    print(json.dumps(found))
 
 
 def _arguments(text: str, work: str) -> argparse.Namespace:

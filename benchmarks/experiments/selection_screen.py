@@ -140,7 +140,7 @@ def study(quick: bool, work: Path) -> experiment.Study:
     def measure(cell: Cell) -> dict[str, Any]:
         return {"values": held_out_loss(*find(cell.set), cell)}
 
-    return experiment.Study(todo, measure, {"method": "random"}, scale=1)
+    return experiment.Study(todo, measure, {"method": "random"}, scale=1, over="random")
 
 
 if __name__ == "__main__":

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t
 
-from bridge_distill.statistics import interval
+from bridge_distill.statistics import Estimate, accuracy, difference, ratio
+from bridge_distill.statistics.crossed import Spread
 from cells import REFUSED, read_cells
 
 Values = NDArray[np.float64]
 Key = tuple[str, float, str]
-DRAWS = 4000
 
 
 def table(
@@ -48,30 +50,65 @@ def row_of(key: Key, values: Values) -> dict[str, Any]:
 
 
 def mean(values: Values) -> list[float]:
-    """The mean of (seeds, questions) and its 95% interval.
-
-    Of right or wrong (1 or 0) never narrower than Wilson's for the questions alone, which few seeds, or none right,
-    would make it.
-    """
-    found = _resampled(lambda draw: draw(values), values)
-    if np.isin(values, (0, 1)).all():
-        low, high = interval(round(float(values.mean()) * values.shape[1]), values.shape[1])
-        found = [found[0], min(found[1], round(low, 4)), max(found[2], round(high, 4))]
-    return found
+    """The mean of (seeds, questions) and its 95% interval."""
+    return _listed(accuracy(values.astype(bool)) if _is_right(values) else _mean_of_any(values))
 
 
 def differences(here: Values, there: Values) -> list[float]:
     """The mean difference and its 95% interval; both (seeds, questions), paired."""
-    return _resampled(lambda draw: draw(here) - draw(there), here)
+    if _is_right(here) and _is_right(there):
+        return _listed(difference(here.astype(bool), there.astype(bool)))
+    return _listed(_mean_of_any(here - there))
 
 
 def ratios(here: Values, there: Values) -> list[float] | None:
-    """The ratio of the means and its 95% interval, paired; None where a draw of ``there`` may be 0."""
-    if not there.any(axis=1).all() or here.shape[1] < 2:
-        return None
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = _resampled(lambda draw: draw(here) / draw(there), here)
-    return found if np.isfinite(found).all() else None
+    """The ratio of two accuracies and its 95% interval, paired; None where there is none to tell."""
+    found = ratio(here.astype(bool), there.astype(bool))
+    return None if found is None else _listed(found)
+
+
+def overall(file: Path, method: str) -> list[dict[str, Any]]:
+    """Every other method's mean to that of ``method``, as a ratio: its geometric mean over all sets and shares.
+
+    Intervals are Student's t over seeds within each set, whose shares have the same pools; the sets count as given.
+    Shares that lack a seed of their set are left out.
+    """
+    means: dict[Key, dict[int, float]] = {}
+    for cell in read_cells(file):
+        if REFUSED not in cell:
+            means.setdefault((cell["set"], cell["share"], cell["method"]), {})[cell["seed"]] = float(
+                np.mean(cell["values"])
+            )
+    rows = []
+    for other in dict.fromkeys(name for _, _, name in means if name != method):
+        logs: dict[str, list[dict[int, float]]] = {}
+        for (group, share, name), by_seed in means.items():
+            base = means.get((group, share, method), {})
+            if name == other and by_seed.keys() == base.keys():
+                logs.setdefault(group, []).append({seed: np.log(by_seed[seed] / base[seed]) for seed in sorted(base)})
+        whole = {group: [row for row in found if len(row) == max(map(len, found))] for group, found in logs.items()}
+        if whole:
+            rows.append({"method": other, **_geometric(whole)})
+    return rows
+
+
+def _geometric(logs: Mapping[str, Sequence[Mapping[int, float]]]) -> dict[str, Any]:
+    """The ratio with its interval of the logarithms of each set, by share and seed; and how many shares lie under 1."""
+    total = sum(map(len, logs.values()))
+    middle = variance = freedom = 0.0
+    for by_share in logs.values():
+        over_seeds = [float(np.mean([row[seed] for row in by_share])) for seed in by_share[0]]
+        weight, seeds = len(by_share) / total, len(over_seeds)
+        part = weight**2 * float(np.var(over_seeds, ddof=1)) / seeds
+        middle, variance, freedom = (
+            middle + weight * fmean(over_seeds),
+            variance + part,
+            freedom + part**2 / (seeds - 1),
+        )
+    half = float(t.ppf(0.975, variance**2 / freedom)) * variance**0.5
+    under = sum(fmean(row.values()) < 0 for by_share in logs.values() for row in by_share)
+    found = [round(float(np.exp(value)), 4) for value in (middle, middle - half, middle + half)]
+    return {"ratio": found, "lower_in": under, "of": total}
 
 
 def markdown(rows: Sequence[Mapping[str, Any]], scale: float = 100) -> str:
@@ -96,15 +133,18 @@ def _paired(found: Mapping[Key, Mapping[int, Any]], key: Key, to: Mapping[str, A
     return here, there
 
 
-def _resampled(statistic: Callable[[Callable[[Values], Any]], Any], like: Values) -> list[float]:
-    """A statistic of means, with 95% of what it is where seeds and questions are drawn anew, the same for all means."""
-    seeds, questions = like.shape
-    random = np.random.default_rng(0)
-    by_seed = random.multinomial(seeds, np.full(seeds, 1 / seeds), DRAWS) / seeds
-    by_question = random.multinomial(questions, np.full(questions, 1 / questions), DRAWS) / questions
-    drawn = statistic(lambda values: np.einsum("bs,sq,bq->b", by_seed, values, by_question, optimize=True))
-    point = statistic(lambda values: values.mean())
-    return [round(float(value), 4) for value in (point, *np.quantile(drawn, [0.025, 0.975]))]
+def _is_right(values: Values) -> bool:
+    return bool(np.isin(values, (0, 1)).all())
+
+
+def _mean_of_any(table: Values) -> Estimate:
+    spread, value = Spread.of(table), float(table.mean())
+    half = 0.0 if spread.none else spread.half()
+    return Estimate(value, value - half, value + half)
+
+
+def _listed(found: Estimate) -> list[float]:
+    return [round(value, 4) for value in (found.value, found.low, found.high)]
 
 
 def _refused(written: Sequence[Mapping[str, Any]], found: Mapping[Key, Any]) -> list[dict[str, Any]]:
