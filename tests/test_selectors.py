@@ -87,6 +87,31 @@ def test_where_promised_a_smaller_budget_keeps_the_best_prefix(
             assert rows(choose(method, options, pool, count)) == chosen[:count]
 
 
+@pytest.mark.parametrize(("method", "options"), PROMISED, ids=lambda value: str(value))
+def test_the_prefix_holds_in_a_large_pool_of_repeated_questions(method: str, options: dict[str, object]) -> None:
+    draw = np.random.default_rng(4)
+    vectors = draw.normal(size=(60, 6)).astype(np.float32)[draw.integers(0, 60, 5000)]
+    hard = np.round(draw.random(5000), 1)
+    pool = Pool(range(5000), vectors, hard, None, {"length": hard}, vectors[:1] + np.float32(0.1))
+    chosen = rows(choose(method, options, pool, 700))
+    for count in (200, 333, 500):
+        assert rows(choose(method, options, pool, count)) == chosen[:count]
+
+
+def test_rds_takes_the_first_of_equal_questions_whatever_the_budget() -> None:
+    pool = Pool(range(70_000), np.zeros((70_000, 2), dtype=np.float16), target=np.eye(2, dtype=np.float32))
+    for count in (300, 61_441, 65_000):
+        assert rows(choose("rds", {}, pool, count)) == list(range(count))
+
+
+@pytest.mark.parametrize("method", ["bridge", "max_herding", "typical"])
+@pytest.mark.parametrize("option", ["neighbours", "probes"])
+def test_more_neighbours_than_a_search_can_keep_are_refused(method: str, option: str) -> None:
+    with pytest.raises(UserError, match=rf"select\.options\.{option}: .*less than or equal to 4096 \(got 4097\)"):
+        choose(method, {option: 4097}, pool_of(10), 3)
+    assert len(choose(method, {option: 4096}, pool_of(10), 3)) == 3
+
+
 @every_variant
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_order_of_rows_does_not_change_the_choice(method: str, options: dict[str, object], kind: str) -> None:
