@@ -23,11 +23,12 @@ from bridge_distill.curation import Settings, curate
 from bridge_distill.curation.contract import Trace, gates
 from bridge_distill.curation.failure import solved
 from bridge_distill.curation.gates.repetition import repeated_share
-from bridge_distill.curation.vectors import lexical
+from bridge_distill.curation.vectors import embedded, lexical
 from bridge_distill.data import read_questions
 from bridge_distill.errors import UserError
 from bridge_distill.models.engines.transformers import Transformers
 from bridge_distill.records import Question
+from bridge_distill.selection.measure import Embedder, embedders
 
 STEPS = "The average is the sum over the number of years, which is what the table gives for this company."
 SPANISH = "La suma de los valores es la que se divide por el número de años, y entonces el resultado es para los dos."
@@ -314,6 +315,45 @@ def test_vectors_of_an_embedder_are_kept(pool: Path, tmp_path: Path, tiny_base: 
     assert parts
     assert curate(settings(tmp_path, **given))["domains"] == first["domains"]
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "curated.work/vectors").rglob("*.npz")} == parts
+
+
+def test_attempts_under_one_answer_form_are_not_taken_for_another(pool: Path, tmp_path: Path, tiny_base: Path) -> None:
+    rows = [row for row in read_lines(pool) if row.get("domain") == "legal"]
+    pool.write_text("".join(json.dumps({**row, "answer": row["answer"].title()}) + "\n" for row in rows))
+    given = {"models": [str(tiny_base)], "max_new_tokens": 60}
+    removed = {}
+    for out, forms in (("same", ["text"]), ("same", ["yes_no"]), ("fresh", ["yes_no"])):
+        curate(settings(tmp_path, **given, answer=forms, out=tmp_path / f"{out}.jsonl"))
+        removed[out] = read_lines(tmp_path / f"{out}.removed.jsonl")
+    assert removed["same"] == removed["fresh"]
+    assert any(row["gate"] == "difficulty" for row in removed["fresh"]), "the tiny base can do some of them"
+
+
+def test_vectors_of_a_prompt_that_names_another_answer_form_are_made_anew(tmp_path: Path, tiny_base: Path) -> None:
+    asked = [Question("q", "Is it?", form, ["Yes", "No"]) for form in ("text", "yes_no")]
+    vectors = [embedded([question], "assistant", str(tiny_base), tmp_path / "kept")[0] for question in asked]
+    alone = embedded(asked[1:], "assistant", str(tiny_base), tmp_path / "others")[0]
+    np.testing.assert_array_equal(vectors[1], alone)
+    assert np.abs(vectors[0] - vectors[1]).max() > 1e-3, "an embedder's prompt names the form"
+
+
+def test_vectors_of_an_embedder_that_changed_in_its_folder_are_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedders, "_members", {name: embedders.get(name, "test") for name in embedders.names()})
+
+    @embedders.register("constant")
+    def constant(folder: str) -> Embedder:
+        value = float((Path(folder) / "weights").read_text())
+        return lambda batch: np.full((len(batch.questions), 2), value, dtype=np.float32)
+
+    found = []
+    for value in ("1", "2"):
+        (tmp_path / "model").mkdir(exist_ok=True)
+        (tmp_path / "model/weights").write_text(value)
+        questions = [Question("q", "Is it?", "text")]
+        found.append(embedded(questions, f"constant:{tmp_path / 'model'}", "none", tmp_path / "kept")[0, 0])
+    assert found == [1, 2]
 
 
 @pytest.mark.parametrize(
