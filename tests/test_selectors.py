@@ -47,6 +47,19 @@ def pool_of(n: int, kind: str = "spread", seed: int = 1, domains: bool = False) 
     return Pool([f"q{i:03d}" for i in range(n)], vectors, difficulty, named, signals, target)
 
 
+def in_order(pool: Pool, order: np.ndarray) -> Pool:
+    """The same questions in another order of rows."""
+    return Pool(
+        [pool.ids[i] for i in order],  # type: ignore[arg-type]
+        pool.embeddings[order],  # type: ignore[index]
+        pool.difficulty[order],  # type: ignore[index]
+        None if pool.domains is None else [pool.domains[i] for i in order],
+        {"length": pool.signals["length"][order]},
+        pool.target,
+        taken=np.argsort(order)[pool.taken],
+    )
+
+
 def choose(method: str, options: dict[str, object], pool: Pool, count: int, seed: int = 3) -> list[Pick]:
     return rank(make_selector(method, options, seed, 1), pool, count)
 
@@ -117,14 +130,7 @@ def test_more_neighbours_than_a_search_can_keep_are_refused(method: str, option:
 def test_the_order_of_rows_does_not_change_the_choice(method: str, options: dict[str, object], kind: str) -> None:
     pool = pool_of(40, kind, domains=True)
     order = np.random.default_rng(9).permutation(40)
-    shuffled = Pool(
-        [pool.ids[i] for i in order],  # type: ignore[arg-type]
-        pool.embeddings[order],  # type: ignore[index]
-        pool.difficulty[order],  # type: ignore[index]
-        [pool.domains[i] for i in order],  # type: ignore[index]
-        {"length": pool.signals["length"][order]},
-        pool.target,
-    )
+    shuffled = in_order(pool, order)
     expected = [pool.ids[i] for i in rows(choose(method, options, pool, 11))]
     assert [shuffled.ids[i] for i in rows(choose(method, options, shuffled, 11))] == expected
 
@@ -200,6 +206,42 @@ def test_where_promised_a_choice_goes_on_where_an_earlier_one_ended(
         assert before + after == choose(method, options, pool, first + then, seed), method
 
 
+class Watched(np.ndarray):
+    """A matrix that remembers in which order its rows were picked out."""
+
+    picked: list[np.ndarray]
+
+    def __getitem__(self, rows: object) -> np.ndarray:
+        if isinstance(rows, np.ndarray):
+            self.picked.append(rows)
+        return np.asarray(self)[rows]  # type: ignore[index]
+
+
+def watched(matrix: object) -> Watched:
+    found = np.asarray(matrix).view(Watched)
+    found.picked = []
+    return found
+
+
+LOOKING = sorted(name for name in selectors.names() if "embeddings" in selectors.get(name, "test").needs)
+
+
+@pytest.mark.parametrize("method", selectors.names())
+def test_embeddings_in_another_order_than_ids_are_read_once_from_front_to_back_if_at_all(method: str) -> None:
+    order, among = np.random.default_rng(2).permutation(40), np.arange(3, 40)
+    pool = in_order(pool_of(40, domains=True), order)
+    plain, position = watched(pool.embeddings), watched(pool.embeddings)
+    known = replace(pool, embeddings=plain, weighted=position)
+    selector = make_selector(method, {}, 3, 1)
+    assert rows(rank(selector, known, 7, among)) == rows(rank(selector, pool, 7, among))
+    read = [rows.tolist() for rows in plain.picked]
+    if method == "rds":
+        assert (read, [rows.tolist() for rows in position.picked]) == ([], [among.tolist()])
+    else:
+        assert position.picked == []
+        assert read == ([among.tolist()] if method in {*LOOKING, "reason1k"} else [])
+
+
 @every_variant
 def test_the_order_of_rows_does_not_change_the_choice_given_what_is_taken(
     method: str, options: dict[str, object]
@@ -207,7 +249,7 @@ def test_the_order_of_rows_does_not_change_the_choice_given_what_is_taken(
     pool = given(pool_of(40, domains=True), [31, 4, 17, 8])
     order = np.random.default_rng(5).permutation(40)
     expected = [pool.ids[row] for row in rows(choose(method, options, pool, 11))]
-    shuffled = pool.part(order)
+    shuffled = in_order(pool, order)
     assert [shuffled.ids[row] for row in rows(choose(method, options, shuffled, 11))] == expected
 
 

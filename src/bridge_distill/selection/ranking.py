@@ -38,17 +38,19 @@ def check_needs(method: str, known: frozenset[str]) -> None:
         raise UserError("select.method", f"{method} needs {part}, which this pool has not", _CURES[part])
 
 
-def rank(selector: Selector[Any], pool: Pool, count: int) -> list[Pick]:
+def rank(selector: Selector[Any], pool: Pool, count: int, among: NDArray[np.int64] | None = None) -> list[Pick]:
     """Choose ``count`` rows, or all that are left, of a pool in any order of ids, which does not matter to the choice.
 
+    ``among`` are the rows to choose from, with those that are taken; None means all.
     Raises ``UserError`` for a pool that is empty, or holds values that are no numbers, or lengths that differ.
     """
+    assert pool.rows is None, "what is checked and sorted here is no part of another pool"
     _check(pool)
     if count < 1:
         raise UserError("budget", f"must be above 0 (got {count})", "choose at least one question")
-    order = _ascending(pool.ids)
+    order = _ascending(pool.ids) if among is None else _by_id(pool.ids, among)
     sorted_pool = pool if order is None else pool.part(order)
-    count = min(count, len(pool) - len(pool.taken))
+    count = min(count, len(sorted_pool) - len(pool.taken))
     picks = selector.choose(sorted_pool, count) if count else []
     if order is None:
         return picks
@@ -121,4 +123,8 @@ def _ascending(ids: Sequence[str] | Sequence[int]) -> NDArray[np.int64] | None:
     known: Sequence[Any] = ids
     if all(known[row] < known[row + 1] for row in range(len(known) - 1)):
         return None
-    return np.array(sorted(range(len(known)), key=known.__getitem__))
+    return _by_id(ids, np.arange(len(ids)))
+
+
+def _by_id(ids: Sequence[str] | Sequence[int], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.array(sorted(rows.tolist(), key=ids.__getitem__), dtype=np.int64)

@@ -37,7 +37,7 @@ class Rds(Selector[RdsOptions]):
 
     def choose(self, pool: Pool, count: int) -> list[Pick]:
         """Of equal cosines the first id."""
-        own = pool.directions if pool.weighted is None else Directions(pool.weighted)
+        own = pool.weighted_directions
         assert pool.target is not None  # ``needs`` was checked
         targets = Directions(pool.target, own.centre).all()
         if self.settings.by == "mean":
