@@ -73,8 +73,8 @@ def _check(pool: Pool) -> None:
         _check_length(f"signals.{name}", column, n)
     if pool.difficulty is not None:
         _check_difficulty(pool.difficulty, pool.ids)
-    if pool.domains is not None and len(pool.domains) != n:
-        raise UserError("domains", f"are {len(pool.domains)} for {n} questions", "give one a question")
+    if pool.domains is not None:
+        _check_domains(pool.domains, pool.ids)
     _check_taken(pool.taken, n)
 
 
@@ -104,6 +104,15 @@ def _check_difficulty(difficulty: NDArray[np.float64], ids: Sequence[object]) ->
         raise UserError("difficulty", problem, "remove the question or the column")
     if difficulty.min() < 0 or difficulty.max() > 1:
         raise UserError("difficulty", "is outside 0..1", "scale it, for example to the rank over the pool's size")
+
+
+def _check_domains(domains: Sequence[object], ids: Sequence[object]) -> None:
+    if len(domains) != len(ids):
+        raise UserError("domains", f"are {len(domains)} for {len(ids)} questions", "give one a question")
+    for row, domain in enumerate(domains):
+        if not (domain is None or isinstance(domain, str)):
+            problem = f"row {row} (id {ids[row]}) is {domain!r}, neither text nor None"
+            raise UserError("domains", problem, "give None where a domain is not known")
 
 
 def _check_taken(taken: NDArray[np.int64], n: int) -> None:
