@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge_distill import practice, prompts
+from bridge_distill.cli import main
 from bridge_distill.curation import Settings, curate
 from bridge_distill.curation.contract import Trace, gates
 from bridge_distill.curation.failure import solved
@@ -410,3 +411,38 @@ def test_the_command_prints_the_funnel_and_replaces_nothing_by_accident(pool: Pa
     assert "is there already" in again.stderr
     itself = subprocess.run([*command, "--out", str(pool)], capture_output=True, text=True, timeout=300, check=False)
     assert "is the pool itself" in itself.stderr
+
+
+@pytest.mark.parametrize("ending", ["removed.jsonl", "funnel.json", "html"])
+def test_no_file_beside_the_set_is_replaced_by_accident(
+    pool: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ending: str
+) -> None:
+    there = pool.with_name(f"c.{ending}")
+    there.write_text("mine")
+    assert f"c.{ending}, which is written beside it, is there already; give another name, or add --force" in said_by(
+        monkeypatch, capsys, pool, "--out", pool.with_name("c.jsonl")
+    )
+    assert there.read_text() == "mine"
+    said_by(monkeypatch, capsys, pool, "--out", pool.with_name("c.jsonl"), "--force")
+    assert there.read_text() != "mine"
+
+
+def test_the_pool_is_never_replaced_by_a_file_beside_the_set(
+    pool: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    removed = pool.rename(pool.with_name("t.removed.jsonl"))
+    before = removed.read_text()
+    said = said_by(monkeypatch, capsys, removed, "--out", pool.with_name("t.jsonl"), "--force")
+    assert "t.removed.jsonl, which is written beside it, is the pool itself; give another name" in said
+    assert removed.read_text() == before
+    assert not pool.with_name("t.jsonl").exists()
+    assert "--out .: has no known suffix" in said_by(monkeypatch, capsys, removed, "--out", ".")
+
+
+def said_by(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pool: Path, *words: object) -> str:
+    """What the command says of what is wrong."""
+    given = ["curate", "--pool", pool, "--budget", 8, "--answer", "number,yes_no", *words]
+    monkeypatch.setattr(sys, "argv", ["bridge-distill", *map(str, given)])
+    with pytest.raises(SystemExit):
+        main()
+    return capsys.readouterr().err

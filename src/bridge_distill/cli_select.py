@@ -32,6 +32,13 @@ if TYPE_CHECKING:
     from bridge_distill.table import Table
 
 FIELDS = ("id", "domain", "difficulty")
+Target = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Embeddings (.npy) of questions to be like, for rds.")
+]
+Weighted = Annotated[str | None, typer.Option(metavar="SOURCE", help="Position-weighted embeddings, for rds.")]
+Taken = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Rows chosen earlier, by id: covered, and not chosen again.")
+]
 
 
 def select(
@@ -41,15 +48,9 @@ def select(
     method: Annotated[str, typer.Option(metavar="NAME", help="Selection method (docs/selection.md).")] = "stratified",
     column: Columns = None,
     embeddings: Embeddings = None,
-    target: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Embeddings (.npy) of questions to be like, for rds.")
-    ] = None,
-    weighted: Annotated[
-        str | None, typer.Option(metavar="SOURCE", help="Position-weighted embeddings, for rds.")
-    ] = None,
-    taken: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Rows chosen earlier, by id: covered, and not chosen again.")
-    ] = None,
+    target: Target = None,
+    weighted: Weighted = None,
+    taken: Taken = None,
     set_: Settings = None,
     seed: Seed = 0,
     threads: Threads = None,
