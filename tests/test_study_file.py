@@ -65,6 +65,8 @@ def test_every_shipped_study_has_a_plan_and_stands_in_its_document(
     assert found["cells"]["all"] == len(file.cells) > found["cells"]["done"]
     assert found["stages"]["distinct"] < found["stages"]["all"]
     assert found["seconds"] > 0
+    [tokens] = {cell.run.student.tokens for cell in file.cells}
+    assert tokens, "arms of unequal examples are compared at equal tokens"
     assert f"configs/studies/{path.name})" in (ROOT / "docs/studies.md").read_text()
     assert path.stem == file.study.name
     assert not (tmp_path / "runs").exists()
