@@ -42,7 +42,7 @@ def tune(base: Path, folder: Path, rows: Sequence[Rationale], **more: Any) -> di
         (folder / name).mkdir(parents=True, exist_ok=True)
     write_rows(folder / "data" / artifacts.TRAIN, Question, QUESTIONS)
     write_rows(folder / "teach" / artifacts.RATIONALES, Rationale, rows)
-    plan = settings(**{"base": str(base), "epochs": 4, "shrink": {}, "save_steps": 3, **more})
+    plan = settings(**{"base": str(base), "epochs": 4, "shrink": {"vocabulary": None}, "save_steps": 3, **more})
     places = [folder / name for name in ("data", "teach", "assistant", "scratch")]
     return apprentice(plan, *places, Compute(), 1, kinds)
 

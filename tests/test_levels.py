@@ -133,7 +133,9 @@ def shop(folder: Path, rows: list[Rationale]) -> tuple[Path, Path]:
 
 def tune(base: Path, folder: Path, out: str = "out", rows: list[Rationale] = ROWS, **more: Any) -> dict[str, Any]:
     data, teach = shop(folder / out, rows)
-    plan = Assistant.model_validate({"base": str(base), "epochs": 1, "shrink": {}, "learning_rate": 1e-3, **more})
+    plan = Assistant.model_validate(
+        {"base": str(base), "epochs": 1, "shrink": {"vocabulary": None}, "learning_rate": 1e-3, **more}
+    )
     made = folder / out / "assistant"
     return apprentice(plan, data, teach, made, folder / f"{out}-scratch", Compute(), 0, kinds)
 

@@ -65,6 +65,8 @@ def test_every_shipped_study_has_a_plan_and_stands_in_its_document(
     assert found["cells"]["all"] == len(file.cells) > found["cells"]["done"]
     assert found["stages"]["distinct"] < found["stages"]["all"]
     assert found["seconds"] > 0
+    [tokens] = {cell.run.student.tokens for cell in file.cells}
+    assert tokens, "arms of unequal examples are compared at equal tokens"
     assert f"configs/studies/{path.name})" in (ROOT / "docs/studies.md").read_text()
     assert path.stem == file.study.name
     assert not (tmp_path / "runs").exists()
@@ -133,6 +135,57 @@ def test_a_wrong_study_is_refused_in_one_sentence_before_anything_is_done(
     with pytest.raises(UserError) as refused:
         check(read_study(path))
     assert sentence in str(refused.value)
+
+
+HEARD = ["student.batch=3", "student.shrink.layers=1", "assistant.epochs=3", "runs=elsewhere", "budget.store=null"]
+UNHEARD = [
+    ("student.steps=9", "arms.short.student.steps"),
+    ("student={batch: 3, steps: 9}", "arms.short.student.steps"),
+    ("assistant=null", "arms.direct.assistant"),
+    ("teacher.error_rate=0.5", "data.wrong.teacher.error_rate"),
+    ("data.train=practice:dates", "data.wrong.data.train"),
+    ("select.options.clusters=2", "arms.short.select.options"),
+    ("teacher=null", "data.wrong.teacher.error_rate"),
+    ("seed=3", "seeds"),
+    ("name=other", "name"),
+    ("budget.queries=3", "budgets"),
+    ("budget={usd: 1}", "cap"),
+    ("arms.more={}", "arms"),
+]
+
+
+def overruling(folder: Path, tiny: Path, **changes: Any) -> Path:
+    """A study whose arms, data sets and own settings say some things themselves."""
+    arms = ARMS | {"short": {"student": {"steps": 2, "epochs": None}, "select.options": {}}}
+    data = {"right": {}, "wrong": {"teacher.error_rate": 0.4, "data.train": "practice:legal?n=30&seed=4&difficulty=0"}}
+    return study(folder, tiny, arms=arms, data=data, **changes)
+
+
+@pytest.mark.parametrize(("override", "place"), UNHEARD)
+def test_an_override_that_some_cell_would_not_hear_is_refused_with_the_place_to_change(
+    tiny_base: Path, tmp_path: Path, override: str, place: str
+) -> None:
+    path = overruling(tmp_path, tiny_base, budgets=["20%"])
+    with pytest.raises(UserError) as refused:
+        read_study(path, [override])
+    problem = f"--set {override}: would leave some cells as they are, for the study says {place}; change it there"
+    assert str(refused.value).startswith(problem)
+
+
+@pytest.mark.parametrize("override", HEARD)
+def test_an_override_that_every_cell_hears_is_taken(tiny_base: Path, tmp_path: Path, override: str) -> None:
+    assert read_study(overruling(tmp_path, tiny_base), [override]).cells
+
+
+def test_an_override_reaches_every_cell_that_has_such_a_thing(tiny_base: Path, tmp_path: Path) -> None:
+    settings = tmp_path / "more.yaml"
+    settings.write_text("assistant: {epochs: 3}\nstudent: {batch: 7}\n")
+    runs = [cell.run for cell in read_study(overruling(tmp_path, tiny_base), [str(settings)]).cells]
+    assert {run.student.batch for run in runs} == {7}
+    assert {run.assistant.epochs for run in runs if run.assistant is not None} == {3}
+    settings.write_text("student: {steps: 7}\n")
+    with pytest.raises(UserError, match=r"more\.yaml: would leave .* says arms\.short\.student\.steps"):
+        read_study(overruling(tmp_path, tiny_base), [str(settings)])
 
 
 texts = st.lists(st.sampled_from(["a table\nhow many?", "a table\nwhen?", "b table\nhow many?", "alone?", "also?"]))

@@ -10,9 +10,11 @@ from bridge_distill.config.explaining import Explaining
 from bridge_distill.config.guide import Guide
 from bridge_distill.config.harness import Harness
 from bridge_distill.config.improve import Improve
-from bridge_distill.config.shrink import Shrink
+from bridge_distill.config.shrink import Shrink, over
 from bridge_distill.config.types import Levels, Positive, Rate, RunName
 from bridge_distill.section import LATER, WHERE, Section
+
+_SHRINK = Shrink(vocabulary="task")
 
 
 class Adapter(Section):
@@ -49,7 +51,7 @@ class Assistant(Section):
     """
 
     base: str = "smollm2-135m"
-    shrink: Shrink = Shrink(vocabulary="task")
+    shrink: Annotated[Shrink, over(_SHRINK)] = _SHRINK
     adapter: Adapter = Adapter()
     levels: Levels = Field(default="joint", json_schema_extra=LATER)
     level_weights: LevelWeights = Field(default=LevelWeights(), json_schema_extra=LATER)
