@@ -14,6 +14,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from bridge_distill.engine.fingerprint import file_digest
 from bridge_distill.errors import UserError, nearest
 from bridge_distill.models.runtime import quiet
 
@@ -84,24 +85,15 @@ def base_digest(name: str, place: str) -> str:
         return f"{name} {_version(EMBEDDED[name].distribution)}"
     if not Path(name).is_dir():
         return name
-    paths = sorted(path for path in Path(name).iterdir() if path.suffix in {".json", ".safetensors", ".jinja"})
-    return _content_digest(tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths))
+    content = hashlib.sha256()
+    for path in sorted(path for path in Path(name).iterdir() if path.suffix in {".json", ".safetensors", ".jinja"}):
+        content.update(path.name.encode() + bytes.fromhex(file_digest(path)))
+    return content.hexdigest()
 
 
 @cache
 def _version(distribution: str) -> str:
     return version(distribution)
-
-
-@cache
-def _content_digest(files: tuple[tuple[Path, int, int], ...]) -> str:
-    """A digest of files by path, size and time of change: many runs of one process read a base once."""
-    content = hashlib.sha256()
-    for path, _, _ in files:
-        content.update(path.name.encode())
-        with path.open("rb") as stream:
-            content.update(hashlib.file_digest(stream, "sha256").digest())
-    return content.hexdigest()
 
 
 def cache_folder() -> Path:
