@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bridge_distill.config import Study
@@ -189,18 +190,39 @@ def test_an_override_reaches_every_cell_that_has_such_a_thing(tiny_base: Path, t
 
 
 texts = st.lists(st.sampled_from(["a table\nhow many?", "a table\nwhen?", "b table\nhow many?", "alone?", "also?"]))
+def grouped(texts: Sequence[str]) -> list[int] | None:
+    return contexts([Question(str(number), text, "text") for number, text in enumerate(texts)])
 
 
-@given(texts)
-def test_questions_share_a_context_where_all_but_their_last_line_is_the_same(found: list[str]) -> None:
-    numbers = contexts([Question(str(n), text, "text") for n, text in enumerate(found)])
-    tables = [text.split("\n")[0] if "\n" in text else (n,) for n, text in enumerate(found)]
-    if len(set(tables)) in (1, len(tables)):
-        assert numbers is None
-        return
+@given(
+    st.lists(st.integers(1, 4), min_size=11, max_size=30),
+    st.integers(0, 20),
+    st.lists(st.sampled_from(["", "Answer briefly.\n", "Read this.\n\nThen answer.\n"]), min_size=1, max_size=3),
+)
+def test_questions_share_a_context_where_all_but_their_last_line_and_an_instruction_is_the_same(
+    sizes: list[int], alone: int, instructions: list[str]
+) -> None:
+    asked = [f"table {table}\nrow {table}\nquestion {n}?" for table, size in enumerate(sizes) for n in range(size)]
+    asked += [f"question {number}?" for number in range(alone)]
+    tables = [text.split("\n")[0] if "\n" in text else text for text in asked]
+    assume(1 < len(set(tables)) < len(tables))
+    assume(max(sizes) * 10 <= len(asked))
+    # Each instruction stands before each table, in turn: a table is the same under both.
+    texts = [instructions[place % len(instructions)] + text for place, text in enumerate(asked)]
+    numbers = grouped(texts)
     assert numbers is not None
-    pairs = [(one, other) for one in range(len(found)) for other in range(len(found))]
+    pairs = [(one, other) for one in range(len(texts)) for other in range(len(texts))]
     assert all((numbers[a] == numbers[b]) == (tables[a] == tables[b]) for a, b in pairs)
+
+
+def test_templates_that_take_turns_are_no_contexts() -> None:
+    templates = ["Answer yes or no.", "You are asked by a lawyer.\nBe brief."]
+    assert grouped([f"{templates[number % 2]}\nIs {number} even?" for number in range(300)]) is None
+
+
+@given(st.integers(0, 40), st.booleans())
+def test_where_all_contexts_are_others_or_all_are_one_there_are_none(count: int, same: bool) -> None:
+    assert grouped([f"table {'one' if same else number}\nhow many?" for number in range(count)]) is None
 
 
 def run_folder(folder: Path, students: dict[str, list[bool]], gold: str = "yes") -> Path:

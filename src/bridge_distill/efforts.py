@@ -36,9 +36,10 @@ class Effort:
         tokens = self._in_tasks if self.learner.levels == "tasks" else self._in_one
         return 2 * self.size * questions * samples * tokens / WRITING_SHARE
 
-    def read_along(self, phases: Sequence[str], texts: float, learnt: float) -> float:
-        """Reading for a student: each of the ``texts`` once where grades are stored, else all tokens ``learnt``."""
-        tokens = texts * self._in_one * phases.count("distil") + learnt * phases.count("on_policy") / len(phases)
+    def read_along(self, taught: Sequence[tuple[str, int]], texts: float) -> float:
+        """Reading for a student whose phases are ``taught`` so many tokens: where grades are stored each text once."""
+        each = {"distil": lambda _: texts * self._in_one, "on_policy": float}
+        tokens = sum(each[phase](learnt) for phase, learnt in taught if phase in each)
         return 2 * self.size * tokens / READING_SHARE
 
     def assistant(self, paid: float, pool: float) -> dict[str, float]:

@@ -13,7 +13,8 @@ from typing import Any
 from bridge_distill import assistant, data, evaluating, improving, new_questions, rounds, selection, student, teacher
 from bridge_distill.answers import answer_forms
 from bridge_distill.config import Assistant, Run, Tutor
-from bridge_distill.engine.stage import RECORD, Runner, Stage, lock, write_json
+from bridge_distill.engine.claims import lock
+from bridge_distill.engine.stage import RECORD, Runner, Stage, write_json
 from bridge_distill.engine.together import check_batch
 from bridge_distill.engine.tracking import check_trackers, tell_figures, tracking
 from bridge_distill.errors import UserError, nearest
