@@ -34,6 +34,17 @@ def device_of(compute: Compute) -> Any:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def precision(device: Any, trained: bool) -> Any:
+    """The torch dtype of weights: bfloat16 on a GPU, where they are only read.
+
+    Weights that are trained are float32 everywhere: a step is less than half of what bfloat16 tells apart in most of
+    them, and would be rounded away. Their products on a GPU are bfloat16 all the same (autocast).
+    """
+    import torch
+
+    return torch.float32 if trained or device.type == "cpu" else torch.bfloat16
+
+
 def set_seed(seed: int) -> None:
     """Seed every generator that a training or sampling step draws from."""
     import transformers
