@@ -189,7 +189,6 @@ def test_an_override_reaches_every_cell_that_has_such_a_thing(tiny_base: Path, t
         read_study(overruling(tmp_path, tiny_base), [str(settings)])
 
 
-texts = st.lists(st.sampled_from(["a table\nhow many?", "a table\nwhen?", "b table\nhow many?", "alone?", "also?"]))
 def grouped(texts: Sequence[str]) -> list[int] | None:
     return contexts([Question(str(number), text, "text") for number, text in enumerate(texts)])
 

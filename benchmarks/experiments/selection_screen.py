@@ -52,7 +52,7 @@ class Top:
     def __init__(self, material: Material, batch_tokens: int) -> None:
         import torch
 
-        model = load(BASE, Compute(), "assistant")
+        model = load(BASE, Compute(), "assistant", trained=True)
         asked = [prompts.local(question) for question in material.questions]
         told = [rationale(question) for question in material.questions]
         cut(model, Shrink(vocabulary="task"), [*asked, *told], "assistant.shrink")

@@ -27,6 +27,7 @@ from bridge_distill.selection.contract import Pool
 from bridge_distill.selection.difficulty import difficulty
 from bridge_distill.selection.ranking import make_selector, rank
 from cells import Cell
+from once import once
 
 BASE, SCORE = "smollm2-135m", Score(weighted=True)
 MIXED = "practice-mixed"
@@ -66,7 +67,9 @@ class Material:
         """The untuned assistant's state after each prompt and ``Answer:``, standardised, shape (questions, width)."""
         file = self.folder / "states.npy"
         if not file.exists():
-            np.save(file, _read_states(self.questions))
+            partial = file.with_name(f"states.{os.getpid()}.npy")
+            np.save(partial, _read_states(self.questions))
+            partial.replace(file)
         states = np.load(file).astype(np.float64)
         found: NDArray[np.float64] = (states - states.mean(0)) / (states.std(0) + 1e-6)
         return found
@@ -101,12 +104,13 @@ class Material:
 
 def prepare(name: str, work: Path, sizes: Sizes) -> Material:
     """Freeze a set's questions, score them and read their states, once."""
-    folder, compute = work / f"{name}-{sizes.source}", Compute()
-    if not (folder / artifacts.SCORES).exists():
-        (folder / "scratch").mkdir(parents=True, exist_ok=True)
+
+    def make(folder: Path) -> None:
+        (folder / "scratch").mkdir()
         data.freeze(_source(name, sizes.source, folder), folder)
-        selection.score(SCORE, BASE, "score", folder, folder, folder / "scratch", compute, 0)
-    return Material(name, folder, sizes)
+        selection.score(SCORE, BASE, "score", folder, folder, folder / "scratch", Compute(), 0)
+
+    return Material(name, once(work / f"{name}-{sizes.source}", make), sizes)
 
 
 def _read_states(questions: list[Question]) -> NDArray[np.float32]:

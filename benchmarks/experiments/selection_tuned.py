@@ -51,7 +51,7 @@ def tune(material: Material, rows: Sequence[int], seed: int, lesson: Lesson, lab
     questions = material.questions
     examples = [Example(prompts.local(questions[row]), rationale(questions[row])) for row in rows]
     set_seed(seed)
-    model = load(BASE, Compute(), "assistant")
+    model = load(BASE, Compute(), "assistant", trained=True)
     asked = [prompts.local(question) for question in questions]
     cut(model, settings.shrink, [*asked, *(example.completion for example in examples)], "assistant.shrink")
     model.network = make_adapter(settings.adapter, "assistant.adapter")(model, examples)

@@ -25,7 +25,7 @@ def table(
     """One row a (set, share, method), by what was computed first.
 
     ``over`` is the paired difference to the row whose share or method is as ``against`` says, ``of_ceiling`` the ratio
-    to that of ``ceiling``, each over the seeds that both have; ``figures`` are means over seeds.
+    to that of ``ceiling``, each over the seeds that both have; ``figures`` are means over the seeds that tell them.
     """
     written = read_cells(file)
     found: dict[Key, dict[int, dict[str, Any]]] = {}
@@ -39,7 +39,7 @@ def table(
         top = _paired(found, key, ceiling) if ceiling else None
         row |= {"over": differences(*base)} if base else {}
         row |= {"of_ceiling": ratios(*top)} if top else {}
-        rows.append(row | {name: _mean([cell[name] for cell in by_seed.values()]) for name in figures})
+        rows.append(row | {name: _mean([cell.get(name) for cell in by_seed.values()]) for name in figures})
     return rows + _refused(written, found)
 
 

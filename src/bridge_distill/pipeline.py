@@ -20,6 +20,7 @@ from bridge_distill.engine.tracking import check_trackers, tell_figures, trackin
 from bridge_distill.errors import UserError, nearest
 from bridge_distill.models.bases import base_digest, check_base
 from bridge_distill.models.generator import check_engine
+from bridge_distill.models.runtime import check_device
 from bridge_distill.runfile import RunFile
 
 
@@ -107,6 +108,7 @@ def check(run: Run, with_key: bool) -> None:
     selection.check(run.select)
     teacher.check(run.teacher, run.budget, with_key)
     check_engine(run.compute)
+    check_device(run.compute)
     check_trackers(run.compute.report_to)
     check_base(*rounds.scorer(run))
     check_base(run.student.base, "student.base")

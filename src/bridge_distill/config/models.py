@@ -90,7 +90,7 @@ class Evaluate(Section):
     """Which models answer the test questions, greedily or under a ``guide`` that holds for all of them.
 
     Each of ``guides``, by name, is tested on the ``guided`` model beside that (docs/guidance.md). ``harness`` scores
-    each model by standard benchmarks as well.
+    each model by standard benchmarks as well. ``shard`` is as large as the tutor's, for the same reasons.
     """
 
     models: Annotated[list[Literal["base", "assistant", "student"]], Field(min_length=1)] = [
@@ -103,7 +103,7 @@ class Evaluate(Section):
     guides: dict[RunName, Guide] = Field(default={}, json_schema_extra=LATER)
     guided: Literal["base", "assistant", "student"] = Field(default="student", json_schema_extra=LATER)
     harness: Harness = Field(default=Harness(), json_schema_extra=LATER)
-    shard: Positive = Field(default=64, json_schema_extra=WHERE)
+    shard: Positive = Field(default=256, json_schema_extra=WHERE)
 
     @model_validator(mode="after")
     def _guided_is_tested(self) -> Evaluate:

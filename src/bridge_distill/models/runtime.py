@@ -8,6 +8,7 @@ import warnings
 from typing import Any
 
 from bridge_distill.config import Compute
+from bridge_distill.errors import UserError
 
 
 def quiet() -> None:
@@ -32,6 +33,31 @@ def device_of(compute: Compute) -> Any:
     if compute.device != "auto":
         return torch.device(compute.device)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def check_device(compute: Compute) -> None:
+    """Raise ``UserError`` for a device that does not exist, or not on this machine."""
+    if compute.device in ("auto", "cpu"):
+        return
+    import torch
+
+    try:
+        torch.empty(1, device=compute.device).cpu()
+    except (RuntimeError, AssertionError, ImportError) as error:
+        problem = f"cannot use {compute.device!r} ({str(error).strip().splitlines()[0][:200]})"
+        cure = "set auto, cpu, or what this machine has, such as cuda or cuda:1"
+        raise UserError("compute.device", problem, cure) from error
+
+
+def precision(device: Any, trained: bool) -> Any:
+    """The torch dtype of weights: bfloat16 on a GPU, where they are only read.
+
+    Weights that are trained are float32 everywhere: a step is less than half of what bfloat16 tells apart in most of
+    them, and would be rounded away. Their products on a GPU are bfloat16 all the same (autocast).
+    """
+    import torch
+
+    return torch.float32 if trained or device.type == "cpu" else torch.bfloat16
 
 
 def set_seed(seed: int) -> None:

@@ -66,8 +66,9 @@ def fine_tune(
     where it is too short; without it they are drawn by the seed. Either way every step's batch is fixed before
     training starts, so a resumed training ends with the same weights. ``objective`` is the loss, else the
     likelihood. ``rows`` are the examples' own where they have been encoded before: a large pool takes minutes. Raises
-    ``ValueError`` if no example is short enough.
+    ``ValueError`` if no example is short enough, ``TypeError`` for weights that are not float32.
     """
+    _check_precision(model)
     rows = encode(model, examples, training.max_tokens) if rows is None else rows
     job = _job(model, rows, training, checkpoints, validation, order, objective)
     trainable = sum(p.numel() for p in model.network.parameters() if p.requires_grad)
@@ -84,6 +85,14 @@ def fine_tune(
         losses_of(state.log_history, "loss"),
         None if validation is None else validated(len(job.held_out), state.log_history),
     )
+
+
+def _check_precision(model: Model) -> None:
+    """What is trained must have been loaded for it: in bfloat16 most steps would be lost, and no figure say so."""
+    import torch
+
+    if any(p.requires_grad and p.dtype != torch.float32 for p in model.network.parameters()):
+        raise TypeError("weights that are trained must be float32: load the model with trained=True")
 
 
 def _job(
