@@ -11,10 +11,11 @@ import pytest
 
 import experiment
 from apprentice_runs import Scale, run_file
+from bases import BASE
 from bridge_distill.errors import UserError
 from cells import Cell, cells, compute, part_of, read_cells
 from once import once
-from tables import markdown, table
+from tables import markdown, overall, table
 
 TODO = list(cells([("one", 0.05), ("two", 0.05)], [0, 1], ["plain", "other"]))
 
@@ -90,6 +91,16 @@ def test_a_figure_that_older_cells_lack_is_the_mean_of_the_others(tmp_path: Path
     assert (row["seeds"], row["steps"], row["paid"]) == (2, 3, 20)
 
 
+def test_one_seed_tells_no_overall_ratio(tmp_path: Path) -> None:
+    file = tmp_path / "found.jsonl"
+    compute([cell for cell in TODO if cell.seed == 0], values, 1, file)
+    assert overall(file, "plain") == []
+    file.unlink()
+    compute(TODO, lambda cell: {"values": [1 + cell.seed + (cell.method == "other")]}, 1, file)
+    [row] = overall(file, "plain")
+    assert (row["method"], row["of"], row["ratio"][0]) == ("other", 2, 1.7321)
+
+
 def test_a_folder_is_made_once_and_whole(tmp_path: Path) -> None:
     def make(folder: Path) -> None:
         (folder / "made").write_text("whole")
@@ -128,7 +139,7 @@ def test_a_work_folder_may_be_relative(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_run_of_an_apprentice_is_named_by_all_its_settings_and_shared_by_the_rounds_of_improvement(
     tmp_path: Path,
 ) -> None:
-    (tmp_path / "scorer").mkdir()
+    (tmp_path / f"{BASE}-1").mkdir()
 
     def name(method: str, **more: Any) -> str:
         return run_file(Cell("practice-legal", 0.05, method, 0), Scale(**more), tmp_path).run.name

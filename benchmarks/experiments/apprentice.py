@@ -18,6 +18,7 @@ from typing import Any
 import experiment
 from apprentice_runs import HIERARCHICAL, IMPROVED, PLAIN, Scale, rounds_of, run_file
 from apprentice_sets import PRACTICE, Sizes
+from bases import shallow
 from bridge_distill import artifacts, evaluation, improving, pipeline
 from bridge_distill.assistant.strategies import with_strategies
 from bridge_distill.engine.stage import read_record
@@ -112,7 +113,7 @@ def plan() -> Iterator[Cell]:
 def study(quick: bool, work: Path) -> experiment.Study:
     scale, todo = Scale(), list(plan())
     if quick:
-        small = {"shrink": {"layers": 2, "vocabulary": "task"}, "epochs": 1}
+        small = {"base": shallow(work, 2), "epochs": 1}
         scale = Scale(Sizes(20, 4), small, small, {"rounds": 3, "samples": 2, "epochs": 1}, 8)
         todo = [
             *cells([("practice-legal", FEW)], [0], [PLAIN, "tasks", IMPROVED[0]]),

@@ -10,15 +10,11 @@ from typing import Any
 import yaml
 
 from apprentice_sets import PRACTICE, Sizes, sources
-from bridge_distill.config import Compute, Shrink
+from bases import BASE, shallow
 from bridge_distill.engine.fingerprint import canonical
-from bridge_distill.models.load import load
-from bridge_distill.models.shrink import cut
 from bridge_distill.runfile import RunFile, read_run
 from cells import Cell
-from once import once
 
-BASE = "smollm2-135m"
 PLAIN, HIERARCHICAL = "plain", ("joint", "tasks", "staged")
 IMPROVED = ("improved 1", "improved 2", "improved 3")
 # The most tokens that are written to a question of a set: what its longest rationales need, laid out in levels too.
@@ -61,7 +57,8 @@ def run_file(cell: Cell, scale: Scale, work: Path) -> RunFile:
         "runs": str(work / "runs"),
         "data": data,
         "budget": {"queries": f"{cell.share:.0%}"},
-        "score": {"base": str(_scorer(work)), "signals": ["length"], "difficulty": {"prompt_tokens": 1}},
+        # A random choice reads no score: a full pass over the pool would be for nothing.
+        "score": {"base": shallow(work, 1), "signals": ["length"], "difficulty": {"prompt_tokens": 1}},
         "select": {"method": "random"},
         "teacher": {"provider": provider, "max_words": 120, "prices": {provider: {"input": 0, "output": 0}}},
         "assistant": {"base": BASE} | (scale.ceiling if cell.share == 1 else scale.assistant),
@@ -86,11 +83,3 @@ def _method(cell: Cell, improve: dict[str, Any]) -> dict[str, dict[str, Any]]:
         found = {} if made_up else {"strategies": "clusters"}
         return {**asked, "assistant": {"levels": cell.method} | found}
     return {"assistant": {"improve": improve}} if cell.method in IMPROVED else {}
-
-
-def _scorer(work: Path) -> Path:
-    """A base of one layer: a random choice reads no score, so that a full pass over the pool would be for nothing."""
-    return once(
-        work / "scorer",
-        lambda folder: cut(load(BASE, Compute(), "score.base"), Shrink(layers=1), [], "score.base").save(folder),
-    )
