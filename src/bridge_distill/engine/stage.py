@@ -196,7 +196,9 @@ def write_json(path: Path, value: Any) -> None:
 
 def say(line: str) -> None:
     """Tell the person at the terminal; standard output stays free for what a machine reads."""
-    print(line, file=sys.stderr, flush=True)
+    # In one piece: several processes may write to one terminal.
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 @contextmanager
