@@ -1,6 +1,8 @@
 """How fast explanations are written, against transformers.pipeline, bare engines and the GEMM floor; in what memory.
 
-Speed: all write greedily with the same model, prompts and token limit. The pipeline and the bare engines take 32
+Speed: all write greedily with the same model, prompts and token limit. Ours is the engine given all prompts at once;
+the tutor gives it a shard at a time, which leaves more batches part full, then filters and writes Parquet: that is
+in the memory part and is not timed. The pipeline and the bare engines take 32
 prompts a batch, ours as many tokens as 32 of the longest have. All but the pipeline get prompts sorted by length, and
 the bare engines take and give token ids: transformers' own ``generate``, and CTranslate2 in float32 where it is
 installed (``pip install ctranslate2``; its conversion is not counted). The floor is 2 operations a weight and token

@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+METHOD = "bridge"
 WIDTH, LATENT = 384, 24
 PLAIN = {"difficulty_weight": 0.0, "discount_hardest": 0.0}
 LIMIT = 300
@@ -101,15 +102,20 @@ def write_pool(file: Path, n: int, seed: int = 0) -> None:
     out.flush()
 
 
-def _choose(file: Path, count: int, tell: Connection) -> None:
-    """One choice in a process of its own."""
+def choose(embeddings: Any, difficulty: Any, count: int, options: dict[str, float] | None = None) -> NDArray[np.int64]:
+    """The choice that is measured: by ``METHOD``, whatever the library's default is."""
     import bridge_distill
 
+    return bridge_distill.select(embeddings, difficulty, count, METHOD, options=options)
+
+
+def _measure(file: Path, count: int, tell: Connection) -> None:
+    """One choice in a process of its own."""
     embeddings = np.load(file, mmap_mode="r")
     difficulty = np.random.default_rng(1).random(len(embeddings))
-    bridge_distill.select(np.array(embeddings[:500]), difficulty[:500], 5)  # imports and first calls
+    choose(np.array(embeddings[:500]), difficulty[:500], 5)  # imports and first calls
     started = time.perf_counter()
-    chosen = bridge_distill.select(embeddings, difficulty, count)
+    chosen = choose(embeddings, difficulty, count)
     seconds = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e9 if platform.system() == "Darwin" else 1e6)
     tell.send({"rows": len(embeddings), "chosen": len(chosen), "seconds": round(seconds, 2), "gb": round(peak, 2)})
@@ -130,8 +136,8 @@ def measure_sizes(folder: Path, sizes: list[int]) -> list[dict[str, float]]:
     found = []
     for n in sizes:
         write_pool(folder / "pool.npy", n)
-        found.append(in_a_process(_choose, folder / "pool.npy", n // 100))
-        print(f"bridge  {n:9,} rows  {found[-1]['seconds']:7.1f} s  {found[-1]['gb']:5.2f} GB", flush=True)
+        found.append(in_a_process(_measure, folder / "pool.npy", n // 100))
+        print(f"{METHOD}  {n:9,} rows  {found[-1]['seconds']:7.1f} s  {found[-1]['gb']:5.2f} GB", flush=True)
     return found
 
 
@@ -149,19 +155,19 @@ def compare(folder: Path, peers: list[str], n: int, count: int) -> dict[str, dic
     write_pool(folder / "few.npy", n, seed=1)
     rows = Directions(np.load(folder / "few.npy")).all()
     np.save(folder / "few.npy", rows)
-    bridge_distill.select(rows[:500], None, 5, options=PLAIN)  # imports and first calls
+    choose(rows[:500], None, 5, PLAIN)  # imports and first calls
     started = time.perf_counter()
-    chosen = bridge_distill.select(rows, None, count, options=PLAIN).tolist()
-    found: dict[str, dict[str, Any]] = {"bridge": {"seconds": time.perf_counter() - started}}
-    found["bridge"]["worth"] = best = worth(rows, chosen)
+    chosen = choose(rows, None, count, PLAIN).tolist()
+    found: dict[str, dict[str, Any]] = {METHOD: {"seconds": time.perf_counter() - started}}
+    found[METHOD]["worth"] = best = worth(rows, chosen)
     found["random"] = {"worth": worth(rows, bridge_distill.select(rows, None, count, "random").tolist())}
-    show("bridge", found["bridge"])
+    show(METHOD, found[METHOD])
     for name in ("submodlib dense", "submodlib sparse", "apricot dense", "apricot sparse"):
         answer = ask(peers, name, folder / "few.npy", count)
         if isinstance(answer, str):
             found[name] = {"error": answer}
         else:
-            seconds, times = answer[0], answer[0] / found["bridge"]["seconds"]
+            seconds, times = answer[0], answer[0] / found[METHOD]["seconds"]
             found[name] = {"seconds": seconds, "times_ours": times, "worth": worth(rows, answer[1])}
         show(name, found[name])
     for result in found.values():
@@ -242,7 +248,7 @@ def main() -> None:
     sizes = [10_000, 30_000] if options.quick else [10_000, 100_000, 1_000_000]
     few, count = (3000, 150) if options.quick else (20_000, 1000)
     parts = options.part or PARTS
-    figures: dict[str, Any] = {"benchmark": "selection", "machine": machine(), "width": WIDTH}
+    figures: dict[str, Any] = {"benchmark": "selection", "method": METHOD, "machine": machine(), "width": WIDTH}
     # Not in /tmp, which may be memory: a pool that is mapped from there would not be read from a disk.
     with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as folder:
         if "sizes" in parts:

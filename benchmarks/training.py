@@ -177,7 +177,10 @@ def main() -> None:
     rows = examples(200)
     texts = [text for row in rows for text in (row.prompt or "", row.completion)]
     student = cut(
-        load("smollm2-135m", Compute(device="cpu"), "base"), Shrink(layers=6, vocabulary="task"), texts, "shrink"
+        load("smollm2-135m", Compute(device="cpu"), "base", trained=True),
+        Shrink(layers=6, vocabulary="task"),
+        texts,
+        "shrink",
     )
     about = {"machine": f"{platform.machine()}, {torch.get_num_threads()} threads", "torch": torch.__version__}
     print(json.dumps({"benchmark": "training", **about, **measure(student, rows, steps, turns)}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from bridge_distill.answers import read_answer
 from bridge_distill.assistant import apprentice
 from bridge_distill.assistant.lessons import lessons, planned, repeats_of
 from bridge_distill.config import Assistant, Compute
+from bridge_distill.efforts import Effort
 from bridge_distill.engine.fingerprint import digest_folder
 from bridge_distill.engine.rows import write_rows
 from bridge_distill.errors import UserError
+from bridge_distill.improving import tuned_names
 from bridge_distill.kinds import kinds
 from bridge_distill.models.load import Model, load
-from bridge_distill.records import EXPERT, Question, Rationale
+from bridge_distill.records import ASSISTANT, EXPERT, Question, Rationale
 
 QUESTIONS = practice.make("legal", 10, 3, 0.0)
 BY_ID = {question.id: question for question in QUESTIONS}
@@ -42,7 +45,7 @@ def tune(base: Path, folder: Path, rows: Sequence[Rationale], **more: Any) -> di
         (folder / name).mkdir(parents=True, exist_ok=True)
     write_rows(folder / "data" / artifacts.TRAIN, Question, QUESTIONS)
     write_rows(folder / "teach" / artifacts.RATIONALES, Rationale, rows)
-    plan = settings(**{"base": str(base), "epochs": 4, "shrink": {}, "save_steps": 3, **more})
+    plan = settings(**{"base": str(base), "epochs": 4, "shrink": {"vocabulary": None}, "save_steps": 3, **more})
     places = [folder / name for name in ("data", "teach", "assistant", "scratch")]
     return apprentice(plan, *places, Compute(), 1, kinds)
 
@@ -95,6 +98,25 @@ def test_hints_are_a_second_form_of_what_was_paid_and_no_part_of_what_is_held_ou
         hint = f"\nHint: the answer is {BY_ID[row.question_id].answer}."
         assert hint not in one.prompt
         assert other.prompt.replace(hint, "") == one.prompt
+
+
+@pytest.mark.parametrize(
+    "improve",
+    [{}, {"epochs": 5, "paid_share": 0.6}, {"hints": False}, {"keep_best": 3}, {"keep_best": None, "filters": []}],
+)
+def test_what_a_round_may_take_is_foreseen(improve: dict[str, Any]) -> None:
+    chosen = settings(improve={"rounds": 2, **improve})
+    bought, others = paid()[:3], paid()[3:]
+    joined = min(chosen.improve.keep_best or 9, chosen.improve.samples) * [
+        replace(row, author=ASSISTANT) for row in others
+    ]
+    effort = Effort(chosen, 1e6, 100, 50)
+    foreseen = effort.assistant(len(bought), len(QUESTIONS))
+    for number, name in enumerate(tuned_names(chosen)):
+        hinted = chosen.improve.hints and number < chosen.improve.rounds
+        learnt = lessons(chosen, bought, joined if number else None, hinted, 0)
+        examples = sum(len(phase.examples) for phase in planned(chosen, BY_ID, learnt))
+        assert foreseen[name] == effort.tuned(examples, chosen.improve.epochs if number else chosen.epochs)
 
 
 @pytest.mark.parametrize(("adapter", "rate"), [("full", 3e-2), ("lora", 0.5), ("reasoning-sparse", 3e-2)])

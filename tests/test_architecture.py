@@ -30,6 +30,7 @@ FLOW = {
     "improving",
     "kinds",
     "new_questions",
+    "operations",
     "status",
     "study",
     "table",

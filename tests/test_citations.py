@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from answered import answered_run
+from bridge_distill.config import Student
 from bridge_distill.report import citations, write_report
 from bridge_distill.selection import selectors
 from bridge_distill.selection.measure import signals
@@ -43,6 +44,22 @@ def test_a_stage_is_cited_for_what_its_settings_say() -> None:
         "Guidance while a model writes",
         "Thinking made longer or shorter",
     ]
+
+
+def taught(phase: str, **options: float) -> dict[str, list[str]]:
+    """What a student of one phase is cited for, as its stage records its settings."""
+    student = Student.model_validate({"curriculum": [{"phase": phase, **options}]})
+    return methods("student", {"student": student.identity()})
+
+
+def test_the_phases_of_probabilities_are_cited_for_what_they_compute() -> None:
+    [hinton, gold] = taught("distil")["Curriculum phase distil"]
+    assert "1503.02531" in hinton
+    assert "GOLD" in gold
+    assert gold in taught("on_policy")["Curriculum phase on_policy"]
+    assert "Divergence with beta 0" not in taught("distil", beta=0.0)
+    assert "2306.13649" in taught("distil", beta=0.5)["Divergence with beta 0.5"][0]
+    assert "2306.08543" in taught("distil", beta=1)["Divergence with beta 1"][0]
 
 
 def test_the_page_cites_methods_of_finished_stages_only(tmp_path: Path) -> None:

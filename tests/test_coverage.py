@@ -205,3 +205,15 @@ def test_levels_keep_the_order_of_cosines() -> None:
     join.search(found, lambda rows: np.ones((len(rows), 1), dtype=np.float32), base, np.zeros((1, 1), np.int32), 1)
     assert set(found.rows[0]) == {1, 2, 3}
     assert np.allclose(np.sort(found.cosine(slice(None))[0]), [0, 0.5, 1], atol=1e-4)
+
+
+def test_a_search_keeps_as_many_rows_as_its_numbers_can_tell_apart_and_refuses_more() -> None:
+    points = np.random.default_rng(0).normal(size=(20_000, 3)).astype(np.float32)
+    rows, most = Directions(points).all(), join.MOST + 1
+    found = join.Nearest.nothing(2, most)
+    base = join.Lists(rows, np.array([0, len(rows)]), np.arange(len(rows), dtype=np.int32))
+    join.search(found, rows.__getitem__, base, np.zeros((2, 1), np.int32), 1)
+    cosine = np.take_along_axis(rows[:2] @ rows.T, found.rows, axis=1)
+    assert np.allclose(np.sort(cosine), np.sort(rows[:2] @ rows.T)[:, -most:], atol=1e-4)
+    with pytest.raises(AssertionError, match=r"a search keeps 4096 rows a query, not 62000"):
+        join.Nearest.nothing(1, 62_000)

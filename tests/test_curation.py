@@ -19,15 +19,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge_distill import practice, prompts
+from bridge_distill.cli import main
 from bridge_distill.curation import Settings, curate
 from bridge_distill.curation.contract import Trace, gates
 from bridge_distill.curation.failure import solved
 from bridge_distill.curation.gates.repetition import repeated_share
-from bridge_distill.curation.vectors import lexical
+from bridge_distill.curation.vectors import embedded, lexical
 from bridge_distill.data import read_questions
 from bridge_distill.errors import UserError
 from bridge_distill.models.engines.transformers import Transformers
 from bridge_distill.records import Question
+from bridge_distill.selection.measure import Embedder, embedders
 
 STEPS = "The average is the sum over the number of years, which is what the table gives for this company."
 SPANISH = "La suma de los valores es la que se divide por el número de años, y entonces el resultado es para los dos."
@@ -316,6 +318,45 @@ def test_vectors_of_an_embedder_are_kept(pool: Path, tmp_path: Path, tiny_base: 
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "curated.work/vectors").rglob("*.npz")} == parts
 
 
+def test_attempts_under_one_answer_form_are_not_taken_for_another(pool: Path, tmp_path: Path, tiny_base: Path) -> None:
+    rows = [row for row in read_lines(pool) if row.get("domain") == "legal"]
+    pool.write_text("".join(json.dumps({**row, "answer": row["answer"].title()}) + "\n" for row in rows))
+    given = {"models": [str(tiny_base)], "max_new_tokens": 60}
+    removed = {}
+    for out, forms in (("same", ["text"]), ("same", ["yes_no"]), ("fresh", ["yes_no"])):
+        curate(settings(tmp_path, **given, answer=forms, out=tmp_path / f"{out}.jsonl"))
+        removed[out] = read_lines(tmp_path / f"{out}.removed.jsonl")
+    assert removed["same"] == removed["fresh"]
+    assert any(row["gate"] == "difficulty" for row in removed["fresh"]), "the tiny base can do some of them"
+
+
+def test_vectors_of_a_prompt_that_names_another_answer_form_are_made_anew(tmp_path: Path, tiny_base: Path) -> None:
+    asked = [Question("q", "Is it?", form, ["Yes", "No"]) for form in ("text", "yes_no")]
+    vectors = [embedded([question], "assistant", str(tiny_base), tmp_path / "kept")[0] for question in asked]
+    alone = embedded(asked[1:], "assistant", str(tiny_base), tmp_path / "others")[0]
+    np.testing.assert_array_equal(vectors[1], alone)
+    assert np.abs(vectors[0] - vectors[1]).max() > 1e-3, "an embedder's prompt names the form"
+
+
+def test_vectors_of_an_embedder_that_changed_in_its_folder_are_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedders, "_members", {name: embedders.get(name, "test") for name in embedders.names()})
+
+    @embedders.register("constant")
+    def constant(folder: str) -> Embedder:
+        value = float((Path(folder) / "weights").read_text())
+        return lambda batch: np.full((len(batch.questions), 2), value, dtype=np.float32)
+
+    found = []
+    for value in ("1", "2"):
+        (tmp_path / "model").mkdir(exist_ok=True)
+        (tmp_path / "model/weights").write_text(value)
+        questions = [Question("q", "Is it?", "text")]
+        found.append(embedded(questions, f"constant:{tmp_path / 'model'}", "none", tmp_path / "kept")[0, 0])
+    assert found == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("changed", "problem"),
     [
@@ -370,3 +411,38 @@ def test_the_command_prints_the_funnel_and_replaces_nothing_by_accident(pool: Pa
     assert "is there already" in again.stderr
     itself = subprocess.run([*command, "--out", str(pool)], capture_output=True, text=True, timeout=300, check=False)
     assert "is the pool itself" in itself.stderr
+
+
+@pytest.mark.parametrize("ending", ["removed.jsonl", "funnel.json", "html"])
+def test_no_file_beside_the_set_is_replaced_by_accident(
+    pool: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ending: str
+) -> None:
+    there = pool.with_name(f"c.{ending}")
+    there.write_text("mine")
+    assert f"c.{ending}, which is written beside it, is there already; give another name, or add --force" in said_by(
+        monkeypatch, capsys, pool, "--out", pool.with_name("c.jsonl")
+    )
+    assert there.read_text() == "mine"
+    said_by(monkeypatch, capsys, pool, "--out", pool.with_name("c.jsonl"), "--force")
+    assert there.read_text() != "mine"
+
+
+def test_the_pool_is_never_replaced_by_a_file_beside_the_set(
+    pool: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    removed = pool.rename(pool.with_name("t.removed.jsonl"))
+    before = removed.read_text()
+    said = said_by(monkeypatch, capsys, removed, "--out", pool.with_name("t.jsonl"), "--force")
+    assert "t.removed.jsonl, which is written beside it, is the pool itself; give another name" in said
+    assert removed.read_text() == before
+    assert not pool.with_name("t.jsonl").exists()
+    assert "--out .: has no known suffix" in said_by(monkeypatch, capsys, removed, "--out", ".")
+
+
+def said_by(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pool: Path, *words: object) -> str:
+    """What the command says of what is wrong."""
+    given = ["curate", "--pool", pool, "--budget", 8, "--answer", "number,yes_no", *words]
+    monkeypatch.setattr(sys, "argv", ["bridge-distill", *map(str, given)])
+    with pytest.raises(SystemExit):
+        main()
+    return capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge_distill import practice, prompts
+from bridge_distill import artifacts, practice, prompts
 from bridge_distill.answers import is_correct, read_answer
 from bridge_distill.config import Compute, Student
 from bridge_distill.errors import UserError
@@ -22,6 +23,7 @@ from bridge_distill.models.train.order import in_order
 from bridge_distill.models.train.trainer import Training
 from bridge_distill.records import ASSISTANT, EXPERT, Question, Rationale
 from bridge_distill.student.contract import Materials, Phase, curriculum_phases, orders
+from bridge_distill.student.course import Course
 from bridge_distill.student.curriculum import check, identity, needs, phases_of
 from bridge_distill.student.mixing import mixed
 from bridge_distill.student.schedule import shares, steps_of
@@ -279,3 +281,31 @@ def test_easy_first_is_the_order_of_the_losses_that_training_has(tiny: Model, tm
         for place, example in enumerate(EXAMPLES)
     ]
     assert found == sorted(range(len(EXAMPLES)), key=lambda at: losses[at])
+
+
+class Reader:
+    """A tokenizer that counts how often it reads each text."""
+
+    def __init__(self, whole: Any) -> None:
+        self.whole = whole
+        self.read: Counter[str] = Counter()
+
+    def __call__(self, text: str, **more: Any) -> Any:
+        self.read[text] += 1
+        return self.whole(text, **more)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["whole"], name)
+
+
+@pytest.mark.parametrize("phase", ["rationales", "distil"])
+def test_a_phase_tokenises_each_text_once(phase: str, tiny_base: Path, tmp_path: Path) -> None:
+    (tmp_path / artifacts.MODEL).symlink_to(tiny_base)
+    model, settings = load(str(tiny_base), Compute(), "base"), student({"phase": phase}, steps=2, batch=2)
+    reader = model.tokenizer = Reader(model.tokenizer)
+    phases = phases_of(settings)
+    course = Course(settings, phases, model, tmp_path, tmp_path / "scratch", Compute(), 0)
+    examples = course.examples(MATERIALS)
+    done = phases[0].teach(model, course.lesson(0, examples, []))
+    assert (done.steps, done.examples) == (2, len(examples[0]))
+    assert {reader.read[example.completion] for example in examples[0]} == {1}

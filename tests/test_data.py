@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import random
 import re
 import tracemalloc
@@ -327,6 +328,18 @@ def test_the_digest_follows_content_not_place(tmp_path):
     assert digest(spec)["train"] == digest(spec)["test"]
     with pytest.raises(UserError, match="cannot read"):
         digest(spec.model_copy(update={"test": str(tmp_path / "gone.jsonl")}))
+
+
+def test_a_process_reads_a_source_for_its_digest_again_only_where_its_size_or_date_is_another(tmp_path):
+    data = data_of(tmp_path)
+    path = Path(data.train)
+    before, whole = digest(data), path.stat()
+    path.write_bytes(path.read_bytes().replace(b"plus", b"less"))
+    os.utime(path, ns=(whole.st_atime_ns, whole.st_mtime_ns))
+    assert digest(data) == before, "the cells of a study ask hundreds of times"
+    os.utime(path, ns=(whole.st_atime_ns, whole.st_mtime_ns + 1_000_000_000))
+    assert digest(data)["train"] != before["train"]
+    assert digest(data)["test"] == before["test"]
 
 
 def test_one_source_is_read_by_itself(tmp_path):

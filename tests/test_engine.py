@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge_distill.engine.claims import lock
 from bridge_distill.engine.fingerprint import canonical, differences, fingerprint
-from bridge_distill.engine.stage import RECORD, Bench, Runner, Stage, lock, read_record
+from bridge_distill.engine.stage import RECORD, Bench, Runner, Stage, read_record
 from bridge_distill.errors import UserError
 
 json_values = st.recursive(
@@ -84,6 +88,31 @@ def test_a_killed_stage_keeps_its_scratch_for_the_same_settings_only(tmp_path: P
     run(tmp_path / "r", [Stage("a", {"n": 2}, (), dies)])
     assert seen == [[], ["shard-1"], [], ["shard-3"]]
     assert sorted(path.name for path in (tmp_path / "r/a").iterdir()) == [RECORD]
+
+
+def _dies_after(folder: Path, seconds: float) -> None:
+    """A process whose stage writes a file some seconds after it began, by the file's date, and is killed."""
+
+    def dies(at: Bench) -> dict[str, Any]:
+        began = (at.folder / ".pending.json").stat().st_mtime
+        (at.scratch / "shard").touch()
+        os.utime(at.scratch / "shard", (began + seconds, began + seconds))
+        os.kill(os.getpid(), signal.SIGKILL)
+        return {}
+
+    run(folder, [Stage("a", {}, (), dies)])
+
+
+def test_a_stage_that_was_killed_counts_the_seconds_of_all_its_lives(tmp_path: Path) -> None:
+    for seconds in (20_000, 10_000):
+        life = multiprocessing.get_context("spawn").Process(target=_dies_after, args=(tmp_path / "r", seconds))
+        life.start()
+        life.join()
+        assert life.exitcode == -signal.SIGKILL
+    made = run(tmp_path / "r", [Recorder().stage("a", {})])
+    assert 29_999 < read_record(made["a"])["seconds"] < 40_000
+    again = run(tmp_path / "r", [Recorder().stage("a", {})], rebuild=("a",))
+    assert read_record(again["a"])["seconds"] < 20_000, "what is made anew owes nothing to what it replaces"
 
 
 def test_an_arm_shares_the_stages_that_it_does_not_change(tmp_path: Path) -> None:

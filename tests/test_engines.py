@@ -186,6 +186,18 @@ def test_an_engine_is_no_part_of_what_a_run_produces_and_is_checked_before_it_st
         check(run(engine="vllm"), with_key=False)
 
 
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", "cuda:99", "meta", ""])
+def test_a_device_that_is_not_here_is_refused_before_anything_is_paid(device: str) -> None:
+    plain = {"name": "r", "data": {"train": "practice:legal?n=40&seed=1", "test": "practice:legal?n=12&seed=2"}}
+    plain |= {
+        "budget": {"queries": 5},
+        "teacher": {"provider": "expert", "prices": {"expert": {"input": 0, "output": 0}}},
+    }
+    check(Run.model_validate(plain | {"compute": {"device": "cpu"}}), with_key=True)
+    with pytest.raises(UserError, match=rf"compute\.device: cannot use '{device}' \(.+\); .* cuda"):
+        check(Run.model_validate(plain | {"compute": {"device": device}}), with_key=True)
+
+
 def test_tutor_and_test_give_the_same_rows_by_any_engine(server: Server, tiny_base: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_base, tmp_path / "assistant" / artifacts.MODEL)
     (tmp_path / "data").mkdir()

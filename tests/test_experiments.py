@@ -9,9 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+import experiment
+from apprentice_runs import Scale, run_file
+from bases import BASE
 from bridge_distill.errors import UserError
 from cells import Cell, cells, compute, part_of, read_cells
-from tables import markdown, table
+from once import once
+from tables import markdown, overall, table
 
 TODO = list(cells([("one", 0.05), ("two", 0.05)], [0, 1], ["plain", "other"]))
 
@@ -77,3 +81,74 @@ def test_the_interval_of_a_mean_holds_it_and_has_a_width_where_all_are_alike(tmp
     compute([Cell("one", 0.05, "plain", 0)], lambda cell: {"values": np.zeros(20)}, 1, file)
     point, low, high = table(file, {"method": "plain"})[0]["mean"]
     assert low == point == 0 < high < 0.2
+
+
+def test_a_figure_that_older_cells_lack_is_the_mean_of_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "found.jsonl"
+    compute(TODO[:1], values, 1, file)
+    compute(TODO[2:3], lambda cell: values(cell) | {"paid": 20}, 1, file)
+    [row] = table(file, {"method": "other"}, figures=("steps", "paid"))
+    assert (row["seeds"], row["steps"], row["paid"]) == (2, 3, 20)
+
+
+def test_one_seed_tells_no_overall_ratio(tmp_path: Path) -> None:
+    file = tmp_path / "found.jsonl"
+    compute([cell for cell in TODO if cell.seed == 0], values, 1, file)
+    assert overall(file, "plain") == []
+    file.unlink()
+    compute(TODO, lambda cell: {"values": [1 + cell.seed + (cell.method == "other")]}, 1, file)
+    [row] = overall(file, "plain")
+    assert (row["method"], row["of"], row["ratio"][0]) == ("other", 2, 1.7321)
+
+
+def test_a_folder_is_made_once_and_whole(tmp_path: Path) -> None:
+    def make(folder: Path) -> None:
+        (folder / "made").write_text("whole")
+
+    def beaten(folder: Path) -> None:
+        (tmp_path / "late").mkdir()
+        make(tmp_path / "late")
+        (folder / "made").write_text("too late")
+
+    def killed(folder: Path) -> None:
+        make(folder)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        once(tmp_path / "killed", killed)
+    assert not (tmp_path / "killed").exists()
+    for name, maker in {"killed": make, "late": beaten}.items():
+        for _ in range(2):
+            assert (once(tmp_path / name, maker) / "made").read_text() == "whole"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["killed", "late"]
+
+
+def test_a_work_folder_may_be_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Path] = []
+
+    def study(quick: bool, work: Path) -> experiment.Study:
+        seen.append(work)
+        return experiment.Study([], values, {})
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["experiment", "--quick", "--work", "here"])
+    experiment.run("name", "", "work", study)
+    assert seen == [tmp_path / "here"]
+
+
+def test_a_run_of_an_apprentice_is_named_by_all_its_settings_and_shared_by_the_rounds_of_improvement(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / f"{BASE}-1").mkdir()
+
+    def name(method: str, **more: Any) -> str:
+        return run_file(Cell("practice-legal", 0.05, method, 0), Scale(**more), tmp_path).run.name
+
+    names = [name("plain"), name("plain", tokens=90), name("plain", assistant={"epochs": 1}), name("improved 1")]
+    assert len(set(names)) == len(names)
+    assert names == [
+        name("plain"),
+        name("plain", tokens=90),
+        name("plain", assistant={"epochs": 1}),
+        name("improved 3"),
+    ]

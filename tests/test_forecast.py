@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from bridge_distill.engine.rows import write_rows
 from bridge_distill.engine.stage import RECORD
 from bridge_distill.errors import UserError
 from bridge_distill.forecast import forecast, in_words
+from bridge_distill.models.runtime import gemm_rate
 from bridge_distill.records import Choice
 from bridge_distill.runfile import RunFile, read_run
 
@@ -148,3 +151,65 @@ def test_a_source_that_cannot_be_used_is_one_sentence(tmp_path: Path, base: str)
 def test_a_pool_too_small_for_the_share_is_one_sentence(tmp_path: Path, base: str) -> None:
     with pytest.raises(UserError, match=r"budget\.queries: 1% of 40 questions is less than one question"):
         forecast(run_file(tmp_path, base, budget={"queries": "1%"}))
+
+
+def seconds_of(folder: Path, student: dict[str, Any]) -> float:
+    """What teaching a student takes, with the time of scoring as the unit: each plan measures this machine anew."""
+    folder.mkdir()
+    found = forecast(run_file(folder, "smollm2-135m", student=student))["stage_seconds"]
+    return float(found["student"] / found["score"])
+
+
+@pytest.mark.parametrize(
+    ("shrink", "of_the_whole"),
+    [
+        ({"layers": 6}, 49.55 / 134.5),
+        ({"layers": [0, 29]}, 35.4 / 134.5),
+        ({"mlp": 768}, 94.7 / 134.5),
+        ({"mlp": 0.5}, 94.7 / 134.5),
+        ({"heads": 3}, 121.2 / 134.5),
+        ({"size": "10M"}, 10 / 134.5),
+    ],
+)
+def test_a_student_takes_as_long_as_what_its_cut_leaves(
+    tmp_path: Path, shrink: dict[str, Any], of_the_whole: float
+) -> None:
+    uncut: dict[str, Any] = {"layers": None, "vocabulary": None}
+    cut, whole = (
+        seconds_of(tmp_path / name, {"steps": 5000, "shrink": uncut | asked})
+        for name, asked in {"cut": shrink, "whole": {}}.items()
+    )
+    assert cut / whole == pytest.approx(of_the_whole, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("curriculum", "times"),
+    [
+        ([{"phase": "rationales", "steps": 1000}, "labels"], 1.2),
+        ([{"phase": "rationales", "epochs": 100}, "labels"], 1.2),
+        ([{"phase": "rationales", "share": 0.5}, "labels"], 1),
+    ],
+)
+def test_phases_of_a_length_of_their_own_are_counted(tmp_path: Path, curriculum: list[Any], times: float) -> None:
+    own, plain = (
+        seconds_of(tmp_path / name, {"steps": 5000, "curriculum": phases})
+        for name, phases in {"own": curriculum, "plain": ["labels"]}.items()
+    )
+    assert own / plain == pytest.approx(times, rel=0.03)
+
+
+def test_a_busy_machine_is_not_taken_for_a_slow_one() -> None:
+    """A thread that often waits, as where others have the processor, measures the same rate as one that does not."""
+    alone = gemm_rate()
+
+    def wait(*_: Any) -> None:
+        time.sleep(0.3)
+        signal.setitimer(signal.ITIMER_REAL, 0.001)
+
+    before = signal.signal(signal.SIGALRM, wait)
+    signal.setitimer(signal.ITIMER_REAL, 0.001)
+    try:
+        assert gemm_rate() > 0.4 * alone
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

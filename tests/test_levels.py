@@ -133,7 +133,9 @@ def shop(folder: Path, rows: list[Rationale]) -> tuple[Path, Path]:
 
 def tune(base: Path, folder: Path, out: str = "out", rows: list[Rationale] = ROWS, **more: Any) -> dict[str, Any]:
     data, teach = shop(folder / out, rows)
-    plan = Assistant.model_validate({"base": str(base), "epochs": 1, "shrink": {}, "learning_rate": 1e-3, **more})
+    plan = Assistant.model_validate(
+        {"base": str(base), "epochs": 1, "shrink": {"vocabulary": None}, "learning_rate": 1e-3, **more}
+    )
     made = folder / out / "assistant"
     return apprentice(plan, data, teach, made, folder / f"{out}-scratch", Compute(), 0, kinds)
 
@@ -258,6 +260,25 @@ def test_what_only_the_reasons_for_one_answer_share_is_no_plan() -> None:
     rows = [Rationale(q.id, 0, EXPERT, f"{yes[0]}\nAnswer: yes", "yes", True, "") for q in questions]
     made = with_strategies({q.id: q for q in questions}, rows, lambda texts, seed: [0] * len(texts), 0)
     assert {row.note for row in made} == {NOTHING_COMMON}
+
+
+def suit(state: str, claim: int, *findings: str) -> str:
+    parties = f"James is from {state}. Lucas is from Ohio. Lucas is sued by James."
+    return " ".join([parties, f"The claim against Lucas is for ${claim}.", *findings])
+
+
+@pytest.mark.parametrize(
+    ("findings", "plan"),
+    [
+        ((), None),
+        (("James wins.",), None),
+        (("First, find both states.",), "The claim; then find both states."),
+    ],
+)
+def test_neither_a_person_nor_a_scrap_of_a_sentence_is_a_plan(findings: tuple[str, ...], plan: str | None) -> None:
+    # Capitals do not tell that James, who is in every case and begins his sentence, is a name.
+    told = [suit(state, claim, *findings) for state, claim in (("Maine", 80_000), ("Utah", 90_000), ("Iowa", 76_000))]
+    assert common_plan([told]) == plan
 
 
 @given(st.lists(st.text(), min_size=1, max_size=8), st.integers(0, 3))

@@ -124,6 +124,29 @@ def test_padding_never_equals_the_end_token(tiny: Model, tiny_base: Path, tmp_pa
     assert again.tokenizer.pad_token_id != again.tokenizer.eos_token_id
 
 
+@pytest.mark.parametrize(
+    ("device", "trained", "found"),
+    [
+        ("cpu", False, torch.float32),
+        ("cpu", True, torch.float32),
+        ("meta", False, torch.bfloat16),
+        ("meta", True, torch.float32),
+    ],
+)
+def test_weights_are_float32_on_the_cpu_and_wherever_they_are_trained(
+    tiny_base: Path, device: str, trained: bool, found: torch.dtype
+) -> None:
+    # The device "meta" is no CPU either, and every machine has it.
+    loaded = load(str(tiny_base), Compute(device=device), "base", trained=trained)
+    assert {weights.dtype for weights in loaded.network.parameters()} == {found}
+
+
+def test_a_model_that_was_loaded_for_reading_only_is_not_trained(tiny: Model, tmp_path: Path) -> None:
+    tiny.network.bfloat16()
+    with pytest.raises(TypeError, match="trained=True"):
+        fine_tune(tiny, EXAMPLES, Training(2, 2, 1e-3, 400, 9, 7), tmp_path, "t")
+
+
 def test_generation_is_in_the_order_of_the_prompts_and_the_same_in_any_batch(tiny: Model) -> None:
     decoding = Decoding(8)
     together = write_after(tiny, PROMPTS, decoding)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bridge_distill.config import Run
+from bridge_distill.config import Run, Shrink
 from bridge_distill.errors import UserError
 from bridge_distill.runfile import RunFile, read_run
 
@@ -51,6 +51,32 @@ def test_overrides_reach_deep_and_keep_their_neighbours(tmp_path: Path) -> None:
     assert run.student.shrink.layers == [0, 3]
     assert run.student.shrink.vocabulary == "task"
     assert str(run.budget.usd) == "1.5"
+
+
+SHRINKS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("student", {"layers": 3}, {"layers": 3, "vocabulary": "task"}),
+    ("student", {"vocabulary": None}, {"layers": 6, "vocabulary": None}),
+    ("student", {}, {"layers": 6, "vocabulary": "task"}),
+    ("student", {"layers": None, "vocabulary": None}, {"layers": None, "vocabulary": None}),
+    ("student", {"size": "12M"}, {"layers": None, "vocabulary": "task", "size": 12_000_000}),
+    ("assistant", {"layers": 12}, {"layers": 12, "vocabulary": "task"}),
+    ("assistant", {"mlp": 0.5}, {"layers": None, "vocabulary": "task", "mlp": 0.5}),
+]
+
+
+@pytest.mark.parametrize(("section", "written", "meant"), SHRINKS)
+def test_what_shrink_leaves_unsaid_stays_as_the_section_has_it(
+    tmp_path: Path, section: str, written: dict[str, Any], meant: dict[str, Any]
+) -> None:
+    run = read(tmp_path, {**PLAIN, section: {"shrink": written}}).run
+    assert getattr(run, section).shrink == Shrink.model_validate(meant)
+    again = Run.model_validate({**PLAIN, section: {"shrink": getattr(run, section).shrink.identity()}})
+    assert getattr(again, section).shrink == Shrink.model_validate(meant)
+
+
+def test_one_override_of_shrink_changes_one_thing(tmp_path: Path) -> None:
+    run = read(tmp_path, PLAIN, "student.shrink.layers=3").run
+    assert (run.student.shrink.layers, run.student.shrink.vocabulary) == (3, "task")
 
 
 def test_environment_values_are_filled_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,6 +134,8 @@ BAD: list[tuple[Any, str]] = [
     ({**PLAIN, "studnt": {}}, "studnt: unknown key; did you mean 'student'"),
     ({**PLAIN, "student": {"epoch": 2}}, r"student\.epoch: unknown key; did you mean 'epochs'"),
     ({**PLAIN, "student": {"shrink": {"layer": 2}}}, r"student\.shrink\.layer: unknown key; did you mean 'layers'"),
+    ({**PLAIN, "student": {"shrink": {"layers": 2, "size": "9M"}}}, r"student\.shrink: size draws a new model"),
+    ({**PLAIN, "student": {"shrink": [6]}}, r"student\.shrink: "),
     ({**PLAIN, "student": {"epochs": 2, "steps": 9}}, "student: takes one of epochs, steps and tokens"),
     ({**PLAIN, "student": {"curriculum": []}}, r"student\.curriculum: .*at least 1"),
     ({**PLAIN, "budget": {}}, "budget: needs at least one cap"),

@@ -84,12 +84,23 @@ def test_rows_chosen_earlier_must_be_rows_of_the_pool(
     given = ("--pool", pool, "--method", "random", "--budget", 2, "--out", out, "--taken", other)
     command(monkeypatch, *given)
     assert f"--taken {other}: holds 'q99', which is no id of the pool; " in capsys.readouterr().err
+    other.write_text('{"id": "q07"}\n{"question": "of no id"}\n')
+    command(monkeypatch, *given)
+    assert f"--taken {other}: row 1 has no id; give it one, or remove the row." in capsys.readouterr().err
     pool.write_text(pool.read_text().replace('"id"', '"name"'))
     command(monkeypatch, *given)
     assert (
         "names rows by id, and this pool has none; name their column with --column id=NAME." in capsys.readouterr().err
     )
     assert not out.exists()
+
+
+def test_a_row_of_the_pool_without_an_id_is_refused(
+    pool: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pool.write_text(pool.read_text().replace('"id": "q03", ', ""))
+    command(monkeypatch, "--pool", pool, "--method", "random", "--budget", 2, "--out", pool.with_name("out.jsonl"))
+    assert "--column id=id: row 3 has no id; give it one, or remove the row." in capsys.readouterr().err
 
 
 def test_parquet_and_a_column_of_lists_choose_the_same(pool: Path, monkeypatch: pytest.MonkeyPatch) -> None:

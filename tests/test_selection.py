@@ -165,6 +165,10 @@ MISFITS: list[tuple[dict[str, Any], str]] = [
         "target: have width 2, the pool's 3",
     ),
     ({"embeddings": ARRAYS, "difficulty": None, "domains": ["a"]}, "domains: are 1 for 4 questions"),
+    (
+        {"embeddings": ARRAYS, "difficulty": None, "domains": ["a", None, float("nan"), "b"]},
+        r"domains: row 2 \(id 2\) is nan, neither text nor None; give None where a domain is not known\.$",
+    ),
 ]
 
 

@@ -47,6 +47,19 @@ def pool_of(n: int, kind: str = "spread", seed: int = 1, domains: bool = False) 
     return Pool([f"q{i:03d}" for i in range(n)], vectors, difficulty, named, signals, target)
 
 
+def in_order(pool: Pool, order: np.ndarray) -> Pool:
+    """The same questions in another order of rows."""
+    return Pool(
+        [pool.ids[i] for i in order],  # type: ignore[arg-type]
+        pool.embeddings[order],  # type: ignore[index]
+        pool.difficulty[order],  # type: ignore[index]
+        None if pool.domains is None else [pool.domains[i] for i in order],
+        {"length": pool.signals["length"][order]},
+        pool.target,
+        taken=np.argsort(order)[pool.taken],
+    )
+
+
 def choose(method: str, options: dict[str, object], pool: Pool, count: int, seed: int = 3) -> list[Pick]:
     return rank(make_selector(method, options, seed, 1), pool, count)
 
@@ -87,19 +100,37 @@ def test_where_promised_a_smaller_budget_keeps_the_best_prefix(
             assert rows(choose(method, options, pool, count)) == chosen[:count]
 
 
+@pytest.mark.parametrize(("method", "options"), PROMISED, ids=lambda value: str(value))
+def test_the_prefix_holds_in_a_large_pool_of_repeated_questions(method: str, options: dict[str, object]) -> None:
+    draw = np.random.default_rng(4)
+    vectors = draw.normal(size=(60, 6)).astype(np.float32)[draw.integers(0, 60, 5000)]
+    hard = np.round(draw.random(5000), 1)
+    pool = Pool(range(5000), vectors, hard, None, {"length": hard}, vectors[:1] + np.float32(0.1))
+    chosen = rows(choose(method, options, pool, 700))
+    for count in (200, 333, 500):
+        assert rows(choose(method, options, pool, count)) == chosen[:count]
+
+
+def test_rds_takes_the_first_of_equal_questions_whatever_the_budget() -> None:
+    pool = Pool(range(70_000), np.zeros((70_000, 2), dtype=np.float16), target=np.eye(2, dtype=np.float32))
+    for count in (300, 61_441, 65_000):
+        assert rows(choose("rds", {}, pool, count)) == list(range(count))
+
+
+@pytest.mark.parametrize("method", ["bridge", "max_herding", "typical"])
+@pytest.mark.parametrize("option", ["neighbours", "probes"])
+def test_more_neighbours_than_a_search_can_keep_are_refused(method: str, option: str) -> None:
+    with pytest.raises(UserError, match=rf"select\.options\.{option}: .*less than or equal to 4096 \(got 4097\)"):
+        choose(method, {option: 4097}, pool_of(10), 3)
+    assert len(choose(method, {option: 4096}, pool_of(10), 3)) == 3
+
+
 @every_variant
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_order_of_rows_does_not_change_the_choice(method: str, options: dict[str, object], kind: str) -> None:
     pool = pool_of(40, kind, domains=True)
     order = np.random.default_rng(9).permutation(40)
-    shuffled = Pool(
-        [pool.ids[i] for i in order],  # type: ignore[arg-type]
-        pool.embeddings[order],  # type: ignore[index]
-        pool.difficulty[order],  # type: ignore[index]
-        [pool.domains[i] for i in order],  # type: ignore[index]
-        {"length": pool.signals["length"][order]},
-        pool.target,
-    )
+    shuffled = in_order(pool, order)
     expected = [pool.ids[i] for i in rows(choose(method, options, pool, 11))]
     assert [shuffled.ids[i] for i in rows(choose(method, options, shuffled, 11))] == expected
 
@@ -175,6 +206,42 @@ def test_where_promised_a_choice_goes_on_where_an_earlier_one_ended(
         assert before + after == choose(method, options, pool, first + then, seed), method
 
 
+class Watched(np.ndarray):
+    """A matrix that remembers in which order its rows were picked out."""
+
+    picked: list[np.ndarray]
+
+    def __getitem__(self, rows: object) -> np.ndarray:
+        if isinstance(rows, np.ndarray):
+            self.picked.append(rows)
+        return np.asarray(self)[rows]  # type: ignore[index]
+
+
+def watched(matrix: object) -> Watched:
+    found = np.asarray(matrix).view(Watched)
+    found.picked = []
+    return found
+
+
+LOOKING = sorted(name for name in selectors.names() if "embeddings" in selectors.get(name, "test").needs)
+
+
+@pytest.mark.parametrize("method", selectors.names())
+def test_embeddings_in_another_order_than_ids_are_read_once_from_front_to_back_if_at_all(method: str) -> None:
+    order, among = np.random.default_rng(2).permutation(40), np.arange(3, 40)
+    pool = in_order(pool_of(40, domains=True), order)
+    plain, position = watched(pool.embeddings), watched(pool.embeddings)
+    known = replace(pool, embeddings=plain, weighted=position)
+    selector = make_selector(method, {}, 3, 1)
+    assert rows(rank(selector, known, 7, among)) == rows(rank(selector, pool, 7, among))
+    read = [rows.tolist() for rows in plain.picked]
+    if method == "rds":
+        assert (read, [rows.tolist() for rows in position.picked]) == ([], [among.tolist()])
+    else:
+        assert position.picked == []
+        assert read == ([among.tolist()] if method in {*LOOKING, "reason1k"} else [])
+
+
 @every_variant
 def test_the_order_of_rows_does_not_change_the_choice_given_what_is_taken(
     method: str, options: dict[str, object]
@@ -182,7 +249,7 @@ def test_the_order_of_rows_does_not_change_the_choice_given_what_is_taken(
     pool = given(pool_of(40, domains=True), [31, 4, 17, 8])
     order = np.random.default_rng(5).permutation(40)
     expected = [pool.ids[row] for row in rows(choose(method, options, pool, 11))]
-    shuffled = pool.part(order)
+    shuffled = in_order(pool, order)
     assert [shuffled.ids[row] for row in rows(choose(method, options, shuffled, 11))] == expected
 
 

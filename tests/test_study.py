@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
+import subprocess
+import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
 from bridge_distill.study.results import Result, read_questions, read_results
-from tiny import command, killed, tree, write
+from tiny import COMMAND, command, killed, tree, write
 
 ARMS = {
     "direct": {"assistant": None, "tutor": None, "select.method": "random"},
@@ -121,6 +127,36 @@ def test_two_workers_end_with_the_same_results_and_make_no_stage_twice(
     worked = Counter(line for line in done.stderr.splitlines() if line.endswith(": working"))
     assert set(worked.values()) == {1}
     assert len(worked) == len(list((finished / "runs/both/stages").rglob("record.json")))
+
+
+def alive(group: int) -> list[int]:
+    """The processes of a group that still run."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+    return found
+
+
+def test_the_second_worker_ends_with_the_first_even_where_that_is_killed(tiny_base: Path, tmp_path: Path) -> None:
+    endless = tree(tiny_base)["student"] | {"steps": 10**7}
+    file = study(tmp_path, tiny_base, run={"student": endless})
+    words = [*COMMAND, "study", str(file), "--workers", "2"]
+    first = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        assert first.stderr is not None
+        assert any(": working" in line for line in first.stderr)
+        assert len(alive(first.pid)) > 1
+        first.kill()
+        first.wait()
+        deadline = time.monotonic() + 60
+        while left := alive(first.pid):
+            assert time.monotonic() < deadline, f"{left} go on"
+            time.sleep(0.1)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(first.pid, signal.SIGKILL)
 
 
 def test_a_cell_that_fails_is_reported_the_others_go_on_and_it_is_tried_again(tiny_base: Path, tmp_path: Path) -> None:

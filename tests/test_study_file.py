@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bridge_distill.config import Study
@@ -65,6 +66,8 @@ def test_every_shipped_study_has_a_plan_and_stands_in_its_document(
     assert found["cells"]["all"] == len(file.cells) > found["cells"]["done"]
     assert found["stages"]["distinct"] < found["stages"]["all"]
     assert found["seconds"] > 0
+    [tokens] = {cell.run.student.tokens for cell in file.cells}
+    assert tokens, "arms of unequal examples are compared at equal tokens"
     assert f"configs/studies/{path.name})" in (ROOT / "docs/studies.md").read_text()
     assert path.stem == file.study.name
     assert not (tmp_path / "runs").exists()
@@ -135,19 +138,90 @@ def test_a_wrong_study_is_refused_in_one_sentence_before_anything_is_done(
     assert sentence in str(refused.value)
 
 
-texts = st.lists(st.sampled_from(["a table\nhow many?", "a table\nwhen?", "b table\nhow many?", "alone?", "also?"]))
+HEARD = ["student.batch=3", "student.shrink.layers=1", "assistant.epochs=3", "runs=elsewhere", "budget.store=null"]
+UNHEARD = [
+    ("student.steps=9", "arms.short.student.steps"),
+    ("student={batch: 3, steps: 9}", "arms.short.student.steps"),
+    ("assistant=null", "arms.direct.assistant"),
+    ("teacher.error_rate=0.5", "data.wrong.teacher.error_rate"),
+    ("data.train=practice:dates", "data.wrong.data.train"),
+    ("select.options.clusters=2", "arms.short.select.options"),
+    ("teacher=null", "data.wrong.teacher.error_rate"),
+    ("seed=3", "seeds"),
+    ("name=other", "name"),
+    ("budget.queries=3", "budgets"),
+    ("budget={usd: 1}", "cap"),
+    ("arms.more={}", "arms"),
+]
 
 
-@given(texts)
-def test_questions_share_a_context_where_all_but_their_last_line_is_the_same(found: list[str]) -> None:
-    numbers = contexts([Question(str(n), text, "text") for n, text in enumerate(found)])
-    tables = [text.split("\n")[0] if "\n" in text else (n,) for n, text in enumerate(found)]
-    if len(set(tables)) in (1, len(tables)):
-        assert numbers is None
-        return
+def overruling(folder: Path, tiny: Path, **changes: Any) -> Path:
+    """A study whose arms, data sets and own settings say some things themselves."""
+    arms = ARMS | {"short": {"student": {"steps": 2, "epochs": None}, "select.options": {}}}
+    data = {"right": {}, "wrong": {"teacher.error_rate": 0.4, "data.train": "practice:legal?n=30&seed=4&difficulty=0"}}
+    return study(folder, tiny, arms=arms, data=data, **changes)
+
+
+@pytest.mark.parametrize(("override", "place"), UNHEARD)
+def test_an_override_that_some_cell_would_not_hear_is_refused_with_the_place_to_change(
+    tiny_base: Path, tmp_path: Path, override: str, place: str
+) -> None:
+    path = overruling(tmp_path, tiny_base, budgets=["20%"])
+    with pytest.raises(UserError) as refused:
+        read_study(path, [override])
+    problem = f"--set {override}: would leave some cells as they are, for the study says {place}; change it there"
+    assert str(refused.value).startswith(problem)
+
+
+@pytest.mark.parametrize("override", HEARD)
+def test_an_override_that_every_cell_hears_is_taken(tiny_base: Path, tmp_path: Path, override: str) -> None:
+    assert read_study(overruling(tmp_path, tiny_base), [override]).cells
+
+
+def test_an_override_reaches_every_cell_that_has_such_a_thing(tiny_base: Path, tmp_path: Path) -> None:
+    settings = tmp_path / "more.yaml"
+    settings.write_text("assistant: {epochs: 3}\nstudent: {batch: 7}\n")
+    runs = [cell.run for cell in read_study(overruling(tmp_path, tiny_base), [str(settings)]).cells]
+    assert {run.student.batch for run in runs} == {7}
+    assert {run.assistant.epochs for run in runs if run.assistant is not None} == {3}
+    settings.write_text("student: {steps: 7}\n")
+    with pytest.raises(UserError, match=r"more\.yaml: would leave .* says arms\.short\.student\.steps"):
+        read_study(overruling(tmp_path, tiny_base), [str(settings)])
+
+
+def grouped(texts: Sequence[str]) -> list[int] | None:
+    return contexts([Question(str(number), text, "text") for number, text in enumerate(texts)])
+
+
+@given(
+    st.lists(st.integers(1, 4), min_size=11, max_size=30),
+    st.integers(0, 20),
+    st.lists(st.sampled_from(["", "Answer briefly.\n", "Read this.\n\nThen answer.\n"]), min_size=1, max_size=3),
+)
+def test_questions_share_a_context_where_all_but_their_last_line_and_an_instruction_is_the_same(
+    sizes: list[int], alone: int, instructions: list[str]
+) -> None:
+    asked = [f"table {table}\nrow {table}\nquestion {n}?" for table, size in enumerate(sizes) for n in range(size)]
+    asked += [f"question {number}?" for number in range(alone)]
+    tables = [text.split("\n")[0] if "\n" in text else text for text in asked]
+    assume(1 < len(set(tables)) < len(tables))
+    assume(max(sizes) * 10 <= len(asked))
+    # Each instruction stands before each table, in turn: a table is the same under both.
+    texts = [instructions[place % len(instructions)] + text for place, text in enumerate(asked)]
+    numbers = grouped(texts)
     assert numbers is not None
-    pairs = [(one, other) for one in range(len(found)) for other in range(len(found))]
+    pairs = [(one, other) for one in range(len(texts)) for other in range(len(texts))]
     assert all((numbers[a] == numbers[b]) == (tables[a] == tables[b]) for a, b in pairs)
+
+
+def test_templates_that_take_turns_are_no_contexts() -> None:
+    templates = ["Answer yes or no.", "You are asked by a lawyer.\nBe brief."]
+    assert grouped([f"{templates[number % 2]}\nIs {number} even?" for number in range(300)]) is None
+
+
+@given(st.integers(0, 40), st.booleans())
+def test_where_all_contexts_are_others_or_all_are_one_there_are_none(count: int, same: bool) -> None:
+    assert grouped([f"table {'one' if same else number}\nhow many?" for number in range(count)]) is None
 
 
 def run_folder(folder: Path, students: dict[str, list[bool]], gold: str = "yes") -> Path:

@@ -127,6 +127,15 @@ def test_every_number_of_the_figures_also_stands_in_a_table(study: Path) -> None
         )
 
 
+def test_no_two_of_many_arms_are_drawn_alike(tmp_path: Path) -> None:
+    chances = {(f"arm-{number}", budget): 0.5 for number in range(20) for budget in ("2%", "10%")}
+    page = Page.read(write_study_report(write_study(tmp_path / "s", drawn(["s"], chances, seeds=2), "arm-0")))
+    drawn_as = json.loads(page.scripts[0])["frontier-0"]["data"]
+    markers = {(line["line"]["color"], line["marker"]["symbol"]) for line in drawn_as}
+    lines = {(line["line"]["color"], line["line"]["dash"]) for line in drawn_as}
+    assert len(markers) == len(lines) == len(drawn_as) == len(chances) / 2
+
+
 def test_only_the_methods_that_were_used_are_cited(study: Path, tmp_path: Path) -> None:
     several = write_study_report(study).read_text(encoding="utf-8")
     assert "Weerahandi" in several

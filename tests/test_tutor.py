@@ -18,7 +18,7 @@ from bridge_distill.assistant import check_filters, tutor
 from bridge_distill.assistant.contract import Sample, filters
 from bridge_distill.assistant.quality import quality
 from bridge_distill.assistant.sieve import Sieve
-from bridge_distill.config import Compute, Tutor
+from bridge_distill.config import Assistant, Compute, Evaluate, Tutor
 from bridge_distill.engine.rows import write_rows
 from bridge_distill.errors import UserError
 from bridge_distill.records import Question, Rationale
@@ -56,6 +56,11 @@ def reasons(chosen: Tutor, pools: Sequence[tuple[Question, list[Sample]]], scrat
     found = [row.reason for row in rows]
     sieve.close()
     return found
+
+
+@pytest.mark.parametrize("chosen", [Tutor(), Assistant().improve, Evaluate()])
+def test_a_shard_is_several_full_batches_where_nothing_is_said(chosen: Any) -> None:
+    assert chosen.shard * chosen.max_new_tokens > 4 * Compute().batch_tokens
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from bridge_distill.models.generator import Decoding
 from bridge_distill.models.load import Model, load
 from bridge_distill.models.shrink import cut
 from bridge_distill.models.train import Example, Trained, Training, fine_tune
+from bridge_distill.models.train.examples import encode
 from bridge_distill.records import ASSISTANT, Question, Rationale
 from bridge_distill.student import teach_student
 from families import save
@@ -39,7 +40,8 @@ def student_of(base: Path) -> Model:
 
 def off_policy(model: Model, assistant: Path, folder: Path, training: Training) -> Trained:
     teacher, mix = load(str(assistant), Compute(), "a"), Mix(1.0, 0.0, 1.0)
-    objective = stored(model, teacher, EXAMPLES, training.max_tokens, 16, mix, folder / "grades", 4000, "reading")
+    rows = encode(model, EXAMPLES, training.max_tokens)
+    objective = stored(model, teacher, EXAMPLES, rows, 16, mix, folder / "grades", 4000, "reading")
     return fine_tune(model, EXAMPLES, training, folder / "checkpoints", "t", objective=objective)
 
 
@@ -50,7 +52,8 @@ def on_policy(model: Model, assistant: Path, folder: Path, training: Training) -
 
 def own_texts(model: Model, assistant: Path, folder: Path, training: Training, own: float = 0.7) -> Live:
     decoding, mix = Decoding(24, 1.0), Mix(1.0, 1.0, 1.0)
-    made = live(model, assistant, Compute(), EXAMPLES, training, mix, own, decoding, folder / "tokens")
+    rows = encode(model, EXAMPLES, training.max_tokens)
+    made = live(model, assistant, Compute(), EXAMPLES, rows, training.seed, mix, own, decoding, folder / "tokens")
     copy: Live = pickle.loads(pickle.dumps(made))  # as processes that share a training get it
     return copy
 

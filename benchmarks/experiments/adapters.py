@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import experiment
+from bases import shallow
 from bridge_distill import artifacts
 from bridge_distill.config import Adapter, Assistant
 from bridge_distill.models.load import Model
@@ -72,7 +73,7 @@ def megabytes(model: Model) -> float:
 def study(quick: bool, work: Path) -> experiment.Study:
     todo, sizes, lesson = cells(PLAN, SEEDS, METHODS), Sizes(), Lesson()
     if quick:
-        sizes, lesson = Sizes(30, 10, 16), Lesson(Assistant(epochs=1), 4, 16)
+        sizes, lesson = Sizes(30, 10, 16, base=shallow(work, 4)), Lesson(Assistant(epochs=1), 4, 16)
         todo = cells([("practice-legal", 0.15)], [0], [AGAINST, "sparse at 0.001", "ranks at 0.001"])
     find = cache(lambda name: prepare(name, work, sizes))
 

@@ -18,18 +18,20 @@ from typing import Any
 import experiment
 from apprentice_runs import HIERARCHICAL, IMPROVED, PLAIN, Scale, rounds_of, run_file
 from apprentice_sets import PRACTICE, Sizes
-from bridge_distill import artifacts, evaluation, pipeline
+from bases import shallow
+from bridge_distill import artifacts, evaluation, improving, pipeline
 from bridge_distill.assistant.strategies import with_strategies
 from bridge_distill.engine.stage import read_record
 from bridge_distill.errors import UserError
 from bridge_distill.kinds import kinds
+from bridge_distill.records import Rationale
 from bridge_distill.runfile import RunFile
 from cells import Cell, cells
 
 FEW, ALL = 0.05, 1.0
 SETS = ("practice-legal", "legal_diversity", "practice-financial", "tatqa_arith")
 SEEDS = range(3)
-FIGURES = ("paid", "majority", "tuning_seconds", "explaining_seconds", "strategies")
+FIGURES = ("paid", "paid_output_tokens", "majority", "tuning_seconds", "explaining_seconds", "strategies")
 
 
 def measured(cell: Cell, scale: Scale, work: Path) -> dict[str, Any]:
@@ -40,37 +42,50 @@ def measured(cell: Cell, scale: Scale, work: Path) -> dict[str, Any]:
     for stage in stages:
         if not (run / "tested" / stage / artifacts.VERDICTS).exists():
             if cell.method == "joint":
+                pipeline.execute(file, [], "teach", Path(__file__).name)
                 _require_strategies(file, run)
             pipeline.execute(file, [], stage, Path(__file__).name)
             _grade(file, stage, run)
     if stages[-1] == "assistant":
         for weights in run.rglob("*.safetensors"):
             weights.unlink()
-    explain = f"improve-{len(stages)}/explain" if cell.method in IMPROVED else None
-    names = ("data", "teach", stages[-1], *([explain] if explain else []))
-    made = {name: read_record(run / name) for name in names}
-    traces = made[stages[-1]]["figures"].get("traces", {})
-    return {
-        "paid": made["teach"]["figures"]["replies"],
-        "majority": round(made["data"]["figures"]["majority"], 4),
-        "tuning_seconds": round(made[stages[-1]]["seconds"]),
-        "explaining_seconds": round(made[explain]["seconds"]) if explain else 0,
-        "explained": made[explain]["figures"] if explain else None,
-        "strategies": sum(count for note, count in traces.items() if not note.startswith("flat")),
+    return _cost(file, run, stages[-1]) | {
+        "majority": round(read_record(run / "data")["figures"]["majority"], 4),
+        "strategies": sum(row.strategy is not None for row in _learnt(file, run)),
         "values": [verdict.correct for verdict in artifacts.verdicts(run / "tested" / stages[-1])],
     }
 
 
-def _require_strategies(file: RunFile, run: Path) -> None:
-    """Refuse what would be plain tuning again: flat rationales whose kinds have no common plan."""
-    settings = file.run.assistant
-    if settings is None or settings.strategies != "clusters":
-        return
-    pipeline.execute(file, [], "teach", Path(__file__).name)
-    questions = {question.id: question for question in artifacts.train_questions(run / "data")}
+def _cost(file: RunFile, run: Path, stage: str) -> dict[str, Any]:
+    """What was paid up to a tuned assistant, and the seconds of every stage that tuned or explained for it."""
+    assert file.run.assistant is not None
+    tuned = improving.tuned_names(file.run.assistant)
+    tuned = tuned[: tuned.index(stage) + 1]
+    explained = [read_record(run / name) for name in improving.explaining(file.run.assistant)[: len(tuned) - 1]]
+    replies = artifacts.replies(run / "teach")
+    return {
+        "paid": len(replies),
+        "paid_output_tokens": sum(reply.output_tokens for reply in replies),
+        "tuning_seconds": round(sum(read_record(run / name)["seconds"] for name in tuned)),
+        "explaining_seconds": round(sum(record["seconds"] for record in explained)),
+        "explained": explained[-1]["figures"] if explained else None,
+    }
+
+
+def _learnt(file: RunFile, run: Path) -> list[Rationale]:
+    """The paid rationales as the assistant learns them."""
     paid = [row for row in artifacts.rationales(run / "teach") if row.kept]
-    if all(row.strategy is None for row in with_strategies(questions, paid, kinds, file.run.seed)):
-        problem = f"none of {len(paid)} rationales got a strategy, so that joint is plain"
+    if file.run.assistant is None or file.run.assistant.strategies == "teacher":
+        return paid
+    questions = {question.id: question for question in artifacts.train_questions(run / "data")}
+    return with_strategies(questions, paid, kinds, file.run.seed)
+
+
+def _require_strategies(file: RunFile, run: Path) -> None:
+    """Refuse what would be plain tuning again: rationales of which none has a strategy."""
+    learnt = _learnt(file, run)
+    if all(row.strategy is None for row in learnt):
+        problem = f"none of {len(learnt)} rationales got a strategy, so that joint is plain"
         raise UserError("assistant.strategies", problem, "pay for hierarchical traces")
 
 
@@ -98,7 +113,7 @@ def plan() -> Iterator[Cell]:
 def study(quick: bool, work: Path) -> experiment.Study:
     scale, todo = Scale(), list(plan())
     if quick:
-        small = {"shrink": {"layers": 2, "vocabulary": "task"}, "epochs": 1}
+        small = {"base": shallow(work, 2), "epochs": 1}
         scale = Scale(Sizes(20, 4), small, small, {"rounds": 3, "samples": 2, "epochs": 1}, 8)
         todo = [
             *cells([("practice-legal", FEW)], [0], [PLAIN, "tasks", IMPROVED[0]]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,31 +10,30 @@ from typing import Any
 import yaml
 
 from apprentice_sets import PRACTICE, Sizes, sources
-from bridge_distill.config import Compute, Shrink
-from bridge_distill.models.load import load
-from bridge_distill.models.shrink import cut
+from bases import BASE, shallow
+from bridge_distill.engine.fingerprint import canonical
 from bridge_distill.runfile import RunFile, read_run
 from cells import Cell
 
-BASE = "smollm2-135m"
 PLAIN, HIERARCHICAL = "plain", ("joint", "tasks", "staged")
 IMPROVED = ("improved 1", "improved 2", "improved 3")
-# The most that is written to a question, where 160 are far more than its rationales need.
-TOKENS = {"tatqa_arith": 64}
+# The most tokens that are written to a question of a set: what its longest rationales need, laid out in levels too.
+TOKENS, LONG = {"tatqa_arith": 64, "legal_diversity": 224}, 160
 
 
 @dataclass(frozen=True)
 class Scale:
     """How large a cell is, and settings of its run file beside the defaults.
 
-    ``ceiling`` are those of the assistant that learns from twenty times as many rationales, in fewer passes.
+    ``ceiling`` are those of the assistant that learns from twenty times as many rationales, in fewer passes;
+    ``tokens`` limits what is written, where that is not as its set needs.
     """
 
     sizes: Sizes = field(default_factory=Sizes)
     assistant: dict[str, Any] = field(default_factory=dict)
     ceiling: dict[str, Any] = field(default_factory=lambda: {"epochs": 3})
     improve: dict[str, Any] = field(default_factory=lambda: {"rounds": len(IMPROVED), "samples": 2})
-    tokens: int = 160
+    tokens: int | None = None
 
 
 def rounds_of(method: str) -> list[str]:
@@ -46,19 +45,20 @@ def rounds_of(method: str) -> list[str]:
 
 
 def run_file(cell: Cell, scale: Scale, work: Path) -> RunFile:
-    """The run file of a cell, written to the work folder and read as a user's is."""
-    method = "improved" if cell.method in IMPROVED else cell.method
-    name = f"{cell.set}-{cell.share:g}-{method}-{cell.seed}-{scale.sizes.pool}"
+    """The run file of a cell, written to the work folder and read as a user's is.
+
+    Its name holds a digest of it, so that no run goes on from one that was set otherwise.
+    """
     data = sources(cell.set, cell.seed, scale.sizes, work / f"{cell.set}-{cell.seed}-{scale.sizes.pool}")
     provider = "expert" if cell.set.startswith(PRACTICE) else "replay"
-    tokens = min(scale.tokens, TOKENS.get(cell.set, scale.tokens))
+    tokens = scale.tokens or TOKENS.get(cell.set, LONG)
     settings: dict[str, Any] = {
-        "name": name,
         "seed": cell.seed,
         "runs": str(work / "runs"),
         "data": data,
         "budget": {"queries": f"{cell.share:.0%}"},
-        "score": {"base": str(_scorer(work)), "signals": ["length"], "difficulty": {"prompt_tokens": 1}},
+        # A random choice reads no score: a full pass over the pool would be for nothing.
+        "score": {"base": shallow(work, 1), "signals": ["length"], "difficulty": {"prompt_tokens": 1}},
         "select": {"method": "random"},
         "teacher": {"provider": provider, "max_words": 120, "prices": {provider: {"input": 0, "output": 0}}},
         "assistant": {"base": BASE} | (scale.ceiling if cell.share == 1 else scale.assistant),
@@ -67,8 +67,11 @@ def run_file(cell: Cell, scale: Scale, work: Path) -> RunFile:
     }
     for section, more in _method(cell, scale.improve | {"max_new_tokens": tokens}).items():
         settings[section] |= more
+    method = "improved" if cell.method in IMPROVED else cell.method
+    digest = hashlib.sha256(canonical(settings).encode()).hexdigest()[:8]
+    name = f"{cell.set}-{cell.share:g}-{method}-{cell.seed}-{digest}"
     file = work / f"{name}.yaml"
-    file.write_text(yaml.safe_dump(settings, sort_keys=False))
+    file.write_text(yaml.safe_dump({"name": name} | settings, sort_keys=False))
     return read_run(file)
 
 
@@ -80,14 +83,3 @@ def _method(cell: Cell, improve: dict[str, Any]) -> dict[str, dict[str, Any]]:
         found = {} if made_up else {"strategies": "clusters"}
         return {**asked, "assistant": {"levels": cell.method} | found}
     return {"assistant": {"improve": improve}} if cell.method in IMPROVED else {}
-
-
-def _scorer(work: Path) -> Path:
-    """A base of one layer: a random choice reads no score, so that a full pass over the pool would be for nothing."""
-    folder = work / "scorer"
-    if not folder.exists():
-        work.mkdir(parents=True, exist_ok=True)
-        partial = folder.with_name(f"scorer.{os.getpid()}")
-        cut(load(BASE, Compute(), "score.base"), Shrink(layers=1), [], "score.base").save(partial)
-        partial.rename(folder)
-    return folder

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import experiment
+from bases import shallow
 from bridge_distill import artifacts, data, evaluation, practice, prompts, student
 from bridge_distill.answers import read_answer
-from bridge_distill.config import Compute, Data, Evaluate, Student
+from bridge_distill.config import Compute, Data, Evaluate, Shrink, Student
 from bridge_distill.engine.rows import write_rows
 from bridge_distill.records import EXPERT, Question, Rationale
 from cells import Cell, cells
@@ -112,7 +113,9 @@ def plan() -> Iterator[Cell]:
 
 def study(quick: bool, work: Path) -> experiment.Study:
     if quick:
-        sizes = Sizes(40, 8, Student(steps=4, batch=2), 16)
+        sizes = Sizes(
+            40, 8, Student(base=shallow(work, 4), shrink=Shrink(layers=2, vocabulary="task"), steps=4, batch=2), 16
+        )
         todo = [Cell(SET, 0.0, CLEAN, 0), Cell(SET, 0.5, "wrong answer", 0)]
     else:
         sizes, todo = Sizes(), list(plan())

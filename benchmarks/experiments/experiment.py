@@ -59,6 +59,11 @@ def _arguments(text: str, work: str) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a few small cells; keeps no results")
     parser.add_argument("--minutes", type=float, default=240, metavar="N", help="begin no cell after N minutes")
     parser.add_argument("--worker", default="1/1", help="which part of the cells, such as 1/2 and 2/2")
-    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / work, metavar="FOLDER")
+    # Run files are written below it, and paths in one are taken from where it lies.
+    parser.add_argument("--work", type=_resolved, default=Path(tempfile.gettempdir()) / work, metavar="FOLDER")
     parser.add_argument("--only", action="append", default=[], metavar="WORD", help="cells with this in their label")
     return parser.parse_args()
+
+
+def _resolved(text: str) -> Path:
+    return Path(text).resolve()

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 import experiment
+from bases import shallow
 from bridge_distill import prompts
 from bridge_distill.config import Compute, Shrink
 from bridge_distill.models.batches import batches
@@ -28,7 +29,7 @@ from bridge_distill.models.load import load
 from bridge_distill.models.shrink import cut
 from bridge_distill.selection.contract import selectors
 from cells import Cell, cells
-from selection_sets import BASE, MIXED, VARIANTS, Material, Sizes, chosen, prepare, rationale
+from selection_sets import MIXED, VARIANTS, Material, Sizes, chosen, prepare, rationale
 
 LAYERS, EPOCHS, BATCH, RATE, TESTED = 3, 4, 2, 5e-4, 100
 
@@ -52,7 +53,7 @@ class Top:
     def __init__(self, material: Material, batch_tokens: int) -> None:
         import torch
 
-        model = load(BASE, Compute(), "assistant")
+        model = load(material.sizes.base, Compute(), "assistant", trained=True)
         asked = [prompts.local(question) for question in material.questions]
         told = [rationale(question) for question in material.questions]
         cut(model, Shrink(vocabulary="task"), [*asked, *told], "assistant.shrink")
@@ -130,7 +131,10 @@ def study(quick: bool, work: Path) -> experiment.Study:
     todo: Iterable[Cell] = chain(cells([(MIXED, 0.05), (MIXED, 0.02)], SEEDS, METHODS), cells(full, SEEDS, BEST))
     sizes = {MIXED: Sizes(source=600, held_out=100), "svamp_palm": Sizes(source=600, held_out=100)}
     if quick:
-        todo, sizes = cells([(MIXED, 0.2)], [0], ["random", "bridge"]), {MIXED: Sizes(30, 10, 16)}
+        todo, sizes = (
+            cells([(MIXED, 0.2)], [0], ["random", "bridge"]),
+            {MIXED: Sizes(30, 10, 16, base=shallow(work, 4))},
+        )
 
     @cache
     def find(name: str) -> tuple[Top, Material]:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bases import BASE
 from bridge_distill import artifacts, data, practice, prompts, selection
 from bridge_distill.config import Compute, Data, Score
 from bridge_distill.models.batches import batches
@@ -27,8 +28,9 @@ from bridge_distill.selection.contract import Pool
 from bridge_distill.selection.difficulty import difficulty
 from bridge_distill.selection.ranking import make_selector, rank
 from cells import Cell
+from once import once
 
-BASE, SCORE = "smollm2-135m", Score(weighted=True)
+SCORE = Score(weighted=True)
 MIXED = "practice-mixed"
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     f"bridge w={weight:g} d={discount:g}": ("bridge", {"difficulty_weight": weight, "discount_hardest": discount})
@@ -39,13 +41,17 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 
 @dataclass(frozen=True)
 class Sizes:
-    """Questions of a set, held out of them, in the pool of a seed; budgets as shares of a pool; seeds of the probe."""
+    """Questions of a set, held out of them, in the pool of a seed; budgets as shares of a pool; seeds of the probe.
+
+    ``base`` is the model that measures and learns them.
+    """
 
     source: int = 900
     held_out: int = 300
     pool: int = 400
     shares: tuple[float, ...] = (0.01, 0.02, 0.05, 0.10, 0.20)
     seeds: int = 20
+    base: str = BASE
 
 
 @dataclass
@@ -66,7 +72,9 @@ class Material:
         """The untuned assistant's state after each prompt and ``Answer:``, standardised, shape (questions, width)."""
         file = self.folder / "states.npy"
         if not file.exists():
-            np.save(file, _read_states(self.questions))
+            partial = file.with_name(f"states.{os.getpid()}.npy")
+            np.save(partial, _read_states(self.questions, self.sizes.base))
+            partial.replace(file)
         states = np.load(file).astype(np.float64)
         found: NDArray[np.float64] = (states - states.mean(0)) / (states.std(0) + 1e-6)
         return found
@@ -101,16 +109,17 @@ class Material:
 
 def prepare(name: str, work: Path, sizes: Sizes) -> Material:
     """Freeze a set's questions, score them and read their states, once."""
-    folder, compute = work / f"{name}-{sizes.source}", Compute()
-    if not (folder / artifacts.SCORES).exists():
-        (folder / "scratch").mkdir(parents=True, exist_ok=True)
+
+    def make(folder: Path) -> None:
+        (folder / "scratch").mkdir()
         data.freeze(_source(name, sizes.source, folder), folder)
-        selection.score(SCORE, BASE, "score", folder, folder, folder / "scratch", compute, 0)
-    return Material(name, folder, sizes)
+        selection.score(SCORE, sizes.base, "score", folder, folder, folder / "scratch", Compute(), 0)
+
+    return Material(name, once(work / f"{name}-{sizes.source}", make), sizes)
 
 
-def _read_states(questions: list[Question]) -> NDArray[np.float32]:
-    model, compute = load(BASE, Compute(), "score"), Compute()
+def _read_states(questions: list[Question], base: str) -> NDArray[np.float32]:
+    model, compute = load(base, Compute(), "score"), Compute()
     heads = [model.prompt_ids(prompts.local(question)) for question in questions]
     mark, found = measure.mark_ids(model), np.empty((len(heads), model.network.config.hidden_size), np.float32)
     for rows in batches([len(head) + len(mark) for head in heads], compute.batch_tokens):

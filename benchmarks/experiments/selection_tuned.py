@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import experiment
+from bases import shallow
 from bridge_distill import prompts
 from bridge_distill.answers import is_correct, read_answer
 from bridge_distill.config import Assistant, Compute
@@ -29,7 +30,7 @@ from bridge_distill.models.runtime import set_seed
 from bridge_distill.models.shrink import cut
 from bridge_distill.models.train import Example, Trained, Training, fine_tune
 from cells import Cell, cells
-from selection_sets import BASE, Material, Sizes, chosen, prepare, rationale
+from selection_sets import Material, Sizes, chosen, prepare, rationale
 
 SEEDS = range(5)
 METHODS = ("random", "bridge", "stratified", "typical", "k_means")
@@ -51,7 +52,7 @@ def tune(material: Material, rows: Sequence[int], seed: int, lesson: Lesson, lab
     questions = material.questions
     examples = [Example(prompts.local(questions[row]), rationale(questions[row])) for row in rows]
     set_seed(seed)
-    model = load(BASE, Compute(), "assistant")
+    model = load(material.sizes.base, Compute(), "assistant", trained=True)
     asked = [prompts.local(question) for question in questions]
     cut(model, settings.shrink, [*asked, *(example.completion for example in examples)], "assistant.shrink")
     model.network = make_adapter(settings.adapter, "assistant.adapter")(model, examples)
@@ -75,7 +76,7 @@ def study(quick: bool, work: Path) -> experiment.Study:
     known = [(name, share) for name, share in PLAN if name.startswith("practice") or "BRIDGE_DATA" in os.environ]
     todo, sizes, lesson = cells(known, SEEDS, METHODS), Sizes(), Lesson()
     if quick:
-        sizes, lesson = Sizes(30, 10, 16), Lesson(Assistant(epochs=1), 4, 24)
+        sizes, lesson = Sizes(30, 10, 16, base=shallow(work, 4)), Lesson(Assistant(epochs=1), 4, 24)
         todo = cells([("practice-legal", 0.2)], [0], METHODS[:2])
     find = cache(lambda name: prepare(name, work, sizes))
 

@@ -25,7 +25,7 @@ def table(
     """One row a (set, share, method), by what was computed first.
 
     ``over`` is the paired difference to the row whose share or method is as ``against`` says, ``of_ceiling`` the ratio
-    to that of ``ceiling``, each over the seeds that both have; ``figures`` are means over seeds.
+    to that of ``ceiling``, each over the seeds that both have; ``figures`` are means over the seeds that tell them.
     """
     written = read_cells(file)
     found: dict[Key, dict[int, dict[str, Any]]] = {}
@@ -39,7 +39,7 @@ def table(
         top = _paired(found, key, ceiling) if ceiling else None
         row |= {"over": differences(*base)} if base else {}
         row |= {"of_ceiling": ratios(*top)} if top else {}
-        rows.append(row | {name: _mean([cell[name] for cell in by_seed.values()]) for name in figures})
+        rows.append(row | {name: _mean([cell.get(name) for cell in by_seed.values()]) for name in figures})
     return rows + _refused(written, found)
 
 
@@ -71,7 +71,7 @@ def overall(file: Path, method: str) -> list[dict[str, Any]]:
     """Every other method's mean to that of ``method``, as a ratio: its geometric mean over all sets and shares.
 
     Intervals are Student's t over seeds within each set, whose shares have the same pools; the sets count as given.
-    Shares that lack a seed of their set are left out.
+    Shares that lack a seed of their set are left out, and sets of one seed, which tell no interval.
     """
     means: dict[Key, dict[int, float]] = {}
     for cell in read_cells(file):
@@ -84,7 +84,7 @@ def overall(file: Path, method: str) -> list[dict[str, Any]]:
         logs: dict[str, list[dict[int, float]]] = {}
         for (group, share, name), by_seed in means.items():
             base = means.get((group, share, method), {})
-            if name == other and by_seed.keys() == base.keys():
+            if name == other and by_seed.keys() == base.keys() and len(base) > 1:
                 logs.setdefault(group, []).append({seed: np.log(by_seed[seed] / base[seed]) for seed in sorted(base)})
         whole = {group: [row for row in found if len(row) == max(map(len, found))] for group, found in logs.items()}
         if whole:

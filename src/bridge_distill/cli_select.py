@@ -32,6 +32,13 @@ if TYPE_CHECKING:
     from bridge_distill.table import Table
 
 FIELDS = ("id", "domain", "difficulty")
+Target = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Embeddings (.npy) of questions to be like, for rds.")
+]
+Weighted = Annotated[str | None, typer.Option(metavar="SOURCE", help="Position-weighted embeddings, for rds.")]
+Taken = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Rows chosen earlier, by id: covered, and not chosen again.")
+]
 
 
 def select(
@@ -41,15 +48,9 @@ def select(
     method: Annotated[str, typer.Option(metavar="NAME", help="Selection method (docs/selection.md).")] = "stratified",
     column: Columns = None,
     embeddings: Embeddings = None,
-    target: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Embeddings (.npy) of questions to be like, for rds.")
-    ] = None,
-    weighted: Annotated[
-        str | None, typer.Option(metavar="SOURCE", help="Position-weighted embeddings, for rds.")
-    ] = None,
-    taken: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Rows chosen earlier, by id: covered, and not chosen again.")
-    ] = None,
+    target: Target = None,
+    weighted: Weighted = None,
+    taken: Taken = None,
     set_: Settings = None,
     seed: Seed = 0,
     threads: Threads = None,
@@ -100,7 +101,7 @@ def _pool(table: Table, columns: dict[str, str], vectors: dict[str, str | None],
     }
     used = [name for name in (names["id"], names["difficulty"], *vectors.values()) if name is not None]
     return Pool(
-        range(len(table)) if names["id"] is None else list(map(str, table.values(names["id"], option["id"]))),
+        range(len(table)) if names["id"] is None else _ids(table, names["id"], option["id"]),
         space["embeddings"],
         None if names["difficulty"] is None else table.numbers(names["difficulty"], option["difficulty"]),
         None if names["domain"] is None else table.texts(names["domain"], option["domain"]),
@@ -108,6 +109,15 @@ def _pool(table: Table, columns: dict[str, str], vectors: dict[str, str | None],
         None if target is None else read_npy(target, f"--target {target}"),
         space["weighted"],
     )
+
+
+def _ids(table: Table, name: str, place: str) -> list[str]:
+    """A column of ids; raises ``UserError`` for a row that has none."""
+    found = table.texts(name, place)
+    ids = [text for text in found if text is not None]
+    if len(ids) < len(found):
+        raise UserError(place, f"row {found.index(None)} has no id", "give it one, or remove the row")
+    return ids
 
 
 def _taken(path: Path, pool: Pool, id_: str) -> NDArray[np.int64]:
@@ -120,11 +130,11 @@ def _taken(path: Path, pool: Pool, id_: str) -> NDArray[np.int64]:
         cure = "name their column with --column id=NAME"
         raise UserError(f"--taken {path}", "names rows by id, and this pool has none", cure)
     row = {name: at for at, name in enumerate(pool.ids)}
-    names = Table(path, "--taken").texts(id_, f"--taken {path}")
+    names = _ids(Table(path, "--taken"), id_, f"--taken {path}")
     unknown = next((name for name in names if name not in row), None)
     if unknown is not None:
         raise UserError(f"--taken {path}", f"holds {unknown!r}, which is no id of the pool", "give rows of this pool")
-    return np.array([row[str(name)] for name in names], dtype=np.int64)
+    return np.array([row[name] for name in names], dtype=np.int64)
 
 
 def _chosen(table: Table, picks: list[Pick]) -> list[dict[str, Any]]:

@@ -70,7 +70,7 @@ def shrink(
     from bridge_distill.models.train import Training
 
     set_seed(seed)
-    model = load(base, Compute(threads=threads), "--base")
+    model = load(base, Compute(threads=threads), "--base", trained=True)
     before = weigh(model)
     cut(model, settings, texts, "shrink")
     figures: dict[str, Any] = {"base": before, "shrunk": weigh(model), "out": str(out)}

@@ -31,7 +31,7 @@ study_app = typer.Typer(
 StudyFilePath = Annotated[Path, typer.Argument(metavar="FILE", help="Study file (YAML).")]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="K=V", help="Override a setting of the base run, e.g. student.steps=50."),
+    typer.Option("--set", metavar="K=V", help="Override a setting of the base run, e.g. student.batch=8."),
 ]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridge_distill import improving
+from bridge_distill.assistant.lessons import repeats_of
 from bridge_distill.config import Assistant
 
 READING_SHARE = 0.8
@@ -36,20 +37,24 @@ class Effort:
         tokens = self._in_tasks if self.learner.levels == "tasks" else self._in_one
         return 2 * self.size * questions * samples * tokens / WRITING_SHARE
 
-    def read_along(self, phases: Sequence[str], texts: float, learnt: float) -> float:
-        """Reading for a student: each of the ``texts`` once where grades are stored, else all tokens ``learnt``."""
-        tokens = texts * self._in_one * phases.count("distil") + learnt * phases.count("on_policy") / len(phases)
+    def read_along(self, taught: Sequence[tuple[str, int]], texts: float) -> float:
+        """Reading for a student whose phases are ``taught`` so many tokens: where grades are stored each text once."""
+        each = {"distil": lambda _: texts * self._in_one, "on_policy": float}
+        tokens = sum(each[phase](learnt) for phase, learnt in taught if phase in each)
         return 2 * self.size * tokens / READING_SHARE
 
     def assistant(self, paid: float, pool: float) -> dict[str, float]:
-        """Every stage from the last paid reply to the assistant, at the most: every question joins, and is missed."""
+        """Every stage from the last paid reply to the assistant, at the most: every question is missed, and joins."""
         chosen, others = self.learner.improve, max(pool - paid, 0)
         asked = self.explained(others, chosen.samples) * (1 + chosen.hints)
         found = dict.fromkeys(improving.explaining(self.learner), asked)
-        learnt = max(paid + others, others / (1 - chosen.paid_share))
+        own = others * min(chosen.keep_best or chosen.samples, chosen.samples)
         first, *later = improving.tuned_names(self.learner)
         found[first] = self.tuned(paid * (1 + (chosen.hints and bool(later))), self.learner.epochs)
-        return found | dict.fromkeys(later, self.tuned(learnt, chosen.epochs))
+        for name in later:
+            times = repeats_of(self.learner, paid, own) + (chosen.hints and name != later[-1]) if paid else 0
+            found[name] = self.tuned(paid * times + own, chosen.epochs)
+        return found
 
     @property
     def _in_one(self) -> float:

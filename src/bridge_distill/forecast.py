@@ -10,21 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bridge_distill import artifacts, data, new_questions, rounds, selection, teacher
+from bridge_distill import artifacts, data, rounds, teacher
 from bridge_distill.config import Run
-from bridge_distill.efforts import READING_SHARE, TRAINING_SHARE, WRITING_SHARE, Effort
 from bridge_distill.engine.stage import RECORD, Stage
-from bridge_distill.guidance import relative_cost
 from bridge_distill.models.bases import EMBEDDED
 from bridge_distill.models.runtime import gemm_rate
+from bridge_distill.operations import operations
 from bridge_distill.pipeline import arm_scope, learner_of, stages
 from bridge_distill.records import Question
 from bridge_distill.runfile import RunFile
-
-SIGNS_PER_TOKEN = 4
-TOKENS_PER_WORD = 1.4
-# The share of a base's weights that is left when the vocabulary is trimmed.
-TRIMMED = 0.8
 
 
 def forecast(file: RunFile) -> dict[str, Any]:
@@ -182,61 +176,6 @@ def _asked(run: Run, pool: data.Pool, folder: Path, done: list[str]) -> tuple[Se
         return [by_id[choice.question_id] for choice in chosen], "those chosen"
     count = min(rounds.affordable(run, pool.size), pool.size)
     return count, "not chosen yet, so expected as the average and bounded by the longest"
-
-
-def operations(run: Run, pool: data.Pool, paid: int, arms: int = 0) -> dict[str, float] | None:
-    """Rough floating-point operations of each stage that runs models, by name; None for bases of unknown size."""
-    reader, _ = rounds.scorer(run)
-    names = {reader, run.student.base, *([run.assistant.base] if run.assistant else [])}
-    if not names <= EMBEDDED.keys():
-        return None
-    size = {name: TRIMMED * EMBEDDED[name].parameters for name in names}
-    prompt = pool.mean_length() / SIGNS_PER_TOKEN + 30
-    reply = run.teacher.max_words * TOKENS_PER_WORD / 2
-    layers = run.student.shrink.layers
-    share = (layers if isinstance(layers, int) else len(layers)) / 30 if layers else 1.0
-    student = run.student.shrink.size or size[run.student.base] * share
-    added = run.questions.amount * run.questions.keep_best if run.assistant is not None else 0
-    steps = run.student.steps or (run.student.epochs or 3) * (pool.size + added) / run.student.batch
-    learnt = run.student.tokens or steps * run.student.batch * (prompt + reply)
-    work = {
-        "score": 2 * size[reader] * pool.size * (prompt + selection.written_tokens(run.score)) / READING_SHARE,
-        "student": 6 * student * learnt / TRAINING_SHARE * (1 + arms),
-        "evaluate/base": 2 * size[run.student.base] * pool.test * (prompt + reply) / WRITING_SHARE,
-        "evaluate/student": 2 * student * pool.test * (prompt + reply) / WRITING_SHARE * (1 + arms),
-    }
-    if run.assistant is not None and run.tutor is not None:
-        effort = Effort(run.assistant, size[run.assistant.base], prompt, reply)
-        work |= effort.assistant(paid, pool.size)
-        work["tutor"] = effort.explained(pool.size, run.tutor.samples)
-        work |= new_questions.work(run, pool.size, effort)
-        work["student"] += effort.read_along([item.phase for item in run.student.curriculum], pool.size + added, learnt)
-        work["evaluate/assistant"] = effort.explained(pool.test)
-        tuned, tested = effort.tuned(paid, run.assistant.epochs), effort.explained(run.select.held_out)
-        work |= _in_rounds(run, work["score"], tuned, tested)
-    return _under_guides(run, work, prompt, reply)
-
-
-def _under_guides(run: Run, work: Mapping[str, float], prompt: float, reply: float) -> dict[str, float]:
-    """Operations where guides write more or less than a plain reply, and those of the guides that are tested."""
-    at = {stage: run.evaluate.guide for stage in work if stage.startswith("evaluate/")}
-    at |= {"tutor": run.tutor.guide} if run.tutor is not None else {}
-    found = {stage: each * relative_cost(at.get(stage), prompt, reply) for stage, each in work.items()}
-    plain = work.get(f"evaluate/{run.evaluate.guided}", 0.0)
-    return found | {
-        f"guide/{name}": plain * relative_cost(guide, prompt, reply) for name, guide in run.evaluate.guides.items()
-    }
-
-
-def _in_rounds(run: Run, score: float, tuned: float, test: float) -> dict[str, float]:
-    """Operations that several rounds add to one: scoring again, tuning on what is there, and a held-out test each."""
-    last = run.select.rounds
-    added: dict[str, float] = {}
-    for number in range(1, last):
-        added[f"round-{number + 1}/score"] = score
-        added[f"round-{number}/assistant"] = tuned * number / last
-        added[f"round-{number}/held-out"] = test
-    return added | ({"held-out": test} if last > 1 else {})
 
 
 def _disk(run: Run) -> int | None:

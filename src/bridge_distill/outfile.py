@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -13,10 +13,12 @@ from typing import IO
 from bridge_distill.errors import UserError
 
 
-def check_out(path: Path, suffixes: tuple[str, ...], force: bool, source: Path, named: str) -> None:
+def check_out(
+    path: Path, suffixes: tuple[str, ...], force: bool, source: Path, named: str, beside: Sequence[Path] = ()
+) -> None:
     """Raise ``UserError`` for a file of another kind, or one that is there and must not be replaced.
 
-    ``source`` is what is read (``named`` in words), which is never replaced.
+    ``source`` is what is read (``named`` in words), which is never replaced; ``beside`` is what is written as well.
     """
     if path.suffix.lower() not in suffixes:
         raise UserError(f"--out {path}", "has no known suffix", f"end it with {' or '.join(suffixes)}")
@@ -24,10 +26,12 @@ def check_out(path: Path, suffixes: tuple[str, ...], force: bool, source: Path, 
         raise UserError(f"--out {path}", "is a folder", "give a file in it")
     if not path.parent.is_dir():
         raise UserError(f"--out {path}", f"{path.parent} is no folder", "make it first")
-    if path.resolve() == source.resolve():
-        raise UserError(f"--out {path}", f"is the {named} itself", "give another name")
-    if path.exists() and not force:
-        raise UserError(f"--out {path}", "is there already", "give another name, or add --force")
+    for file in (path, *beside):
+        which = "" if file == path else f"{file.name}, which is written beside it, "
+        if file.resolve() == source.resolve():
+            raise UserError(f"--out {path}", f"{which}is the {named} itself", "give another name")
+        if file.exists() and not force:
+            raise UserError(f"--out {path}", f"{which}is there already", "give another name, or add --force")
 
 
 @contextmanager

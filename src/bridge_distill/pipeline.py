@@ -13,12 +13,14 @@ from typing import Any
 from bridge_distill import assistant, data, evaluating, improving, new_questions, rounds, selection, student, teacher
 from bridge_distill.answers import answer_forms
 from bridge_distill.config import Assistant, Run, Tutor
-from bridge_distill.engine.stage import RECORD, Runner, Stage, lock, write_json
+from bridge_distill.engine.claims import lock
+from bridge_distill.engine.stage import RECORD, Runner, Stage, write_json
 from bridge_distill.engine.together import check_batch
 from bridge_distill.engine.tracking import check_trackers, tell_figures, tracking
 from bridge_distill.errors import UserError, nearest
 from bridge_distill.models.bases import base_digest, check_base
 from bridge_distill.models.generator import check_engine
+from bridge_distill.models.runtime import check_device
 from bridge_distill.runfile import RunFile
 
 
@@ -106,6 +108,7 @@ def check(run: Run, with_key: bool) -> None:
     selection.check(run.select)
     teacher.check(run.teacher, run.budget, with_key)
     check_engine(run.compute)
+    check_device(run.compute)
     check_trackers(run.compute.report_to)
     check_base(*rounds.scorer(run))
     check_base(run.student.base, "student.base")

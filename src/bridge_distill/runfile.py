@@ -39,7 +39,11 @@ def read_run(path: Path, overrides: Sequence[str] = ()) -> RunFile:
 
 def read_tree(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """The settings of a run file as they are written, overridden as for ``read_run`` (``UserError``)."""
-    tree = read_yaml(path)
+    return overridden(read_yaml(path), overrides)
+
+
+def overridden(tree: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Settings with overrides, as for ``read_run``, over them (``UserError``)."""
     for override in overrides:
         if override.endswith((".yaml", ".yml")) and "=" not in override:
             tree = _merged(tree, read_yaml(Path(override)))

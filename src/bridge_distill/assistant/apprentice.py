@@ -70,7 +70,7 @@ def apprentice(
     learnt = lessons(settings, paid, joined, hinted, seed)
     plan = planned(settings, questions, learnt)
     set_seed(seed)
-    model = load(settings.base, compute, "assistant.base")
+    model = load(settings.base, compute, "assistant.base", trained=True)
     cut(model, settings.shrink, _texts(questions.values(), plan, hinted), "assistant.shrink")
     epochs = settings.epochs if own is None else settings.improve.epochs
     trained = _tune(model, adapt, plan, settings, epochs, scratch, seed)

@@ -56,7 +56,7 @@ def lessons(
     return Lessons(learnt, [row for row in paid if row.question_id in held], own or (), repeats, hinted, left_out)
 
 
-def repeats_of(settings: Assistant, paid: int, own: int) -> int:
+def repeats_of(settings: Assistant, paid: float, own: float) -> int:
     """How many times the paid rationales are repeated beside so many own ones.
 
     The fewest whole times that make them at least ``improve.paid_share`` of all, and that let them be read in the

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from itertools import chain
 
 from bridge_distill import prompts
-from bridge_distill.abstraction import KindsFn, leak, masked
+from bridge_distill.abstraction import KindsFn, leak, masked, names
 from bridge_distill.answers import options_of
 from bridge_distill.records import Question, Rationale
 from bridge_distill.traces import STRATEGY, Trace, one_line, read, render, sentences
@@ -17,10 +17,14 @@ COMMON = "strategy of its kind of question"
 NOTHING_COMMON = "flat: its kind of question has no common plan"
 _SHARE = 0.8
 _FEWEST = 3
+_ALONE = 6
 _LONGEST = 40
 _SIGNS = " .,:;=$(-"
 _OPENING = ("plan", "first", "second", "third", "next", "then", "finally", "so", "thus", "therefore", "hence")
-_OPEN_ENDS = ("is", "are", "was", "were", "of", "the", "a", "to", "for", "at", "by", "and", "equals")
+_OPEN_ENDS = (
+    *("is", "are", "was", "were", "of", "the", "a", "to", "for", "at", "by", "and", "equals"),
+    *("against", "from", "than", "with", "in", "on"),
+)
 
 
 def with_strategies(
@@ -47,12 +51,14 @@ def with_strategies(
 def common_plan(explanations: Sequence[Sequence[str]]) -> str | None:
     """What nearly all explanations of each group say without their numbers and names, in their order, as one sentence.
 
-    None where that is too little, or too much for a strategy.
+    None where that is too little, or too much for a strategy: a few words of one sentence are a finding, not a plan.
     """
-    said = [[_skeletons(text) for text in group] for group in explanations]
+    known = names("\n".join(chain.from_iterable(explanations)))
+    said = [[_skeletons(text, known) for text in group] for group in explanations]
     whole = list(chain.from_iterable(said))
     shared = [skeleton for skeleton in dict.fromkeys(chain.from_iterable(whole)) if _is_common(skeleton, said)]
-    if len(whole) < _FEWEST or not _FEWEST <= len(" ".join(shared).split()) <= _LONGEST:
+    fewest = _ALONE if len(shared) == 1 else _FEWEST
+    if len(whole) < _FEWEST or not fewest <= len(" ".join(shared).split()) <= _LONGEST:
         return None
     plan = "; then ".join(sorted(shared, key=lambda skeleton: _place(skeleton, whole)))
     return f"{plan[0].upper()}{plan[1:]}."
@@ -96,8 +102,11 @@ def _steps(explanation: str, answer: str) -> tuple[str, ...]:
     return own.trace.steps if own is not None and own.trace is not None else tuple(sentences(explanation))
 
 
-def _skeletons(explanation: str) -> list[str]:
-    """What each sentence says before its first number or name, where that is at least two words."""
+def _skeletons(explanation: str, known: Set[str]) -> list[str]:
+    """What each sentence says before its first number or name, where that is at least two words.
+
+    Capitals do not tell whether its first word is a name: ``known`` are those that are one elsewhere.
+    """
     found = []
     for sentence in sentences(explanation):
         words = masked(sentence).partition("#")[0].strip(_SIGNS).split()
@@ -105,6 +114,6 @@ def _skeletons(explanation: str) -> list[str]:
             words = words[1:]
         while words and words[-1] in _OPEN_ENDS:
             words = words[:-1]
-        if len(words) > 1:
+        if len(words) > 1 and words[0].strip(_SIGNS) not in known:
             found.append(f"{words[0][0].lower()}{' '.join(words)[1:]}".strip(_SIGNS))
     return list(dict.fromkeys(found))

@@ -15,6 +15,8 @@ class Explaining(Section):
 
     ``max_words``, ``max_alike`` and ``keep_best`` are what the filters ``length``, ``near_duplicates`` and ``best``
     hold to, ``agreement`` what ``correct`` holds to where gold is not known: more than this share must say the same.
+    ``shard`` questions are sorted into batches together: many, so that few batches wait for one long explanation, yet
+    no more than the smallest base writes in minutes on two cores, since a kill loses those of the shard under way.
     """
 
     samples: Positive = 1
@@ -25,7 +27,7 @@ class Explaining(Section):
     max_alike: Share = 0.8
     keep_best: Positive | None = None
     agreement: Annotated[float, Field(ge=0.5, lt=1)] = Field(default=0.5, json_schema_extra=LATER)
-    shard: Positive = Field(default=64, json_schema_extra=WHERE)
+    shard: Positive = Field(default=256, json_schema_extra=WHERE)
 
     @model_validator(mode="after")
     def _consistent(self) -> Explaining:

@@ -10,9 +10,11 @@ from bridge_distill.config.explaining import Explaining
 from bridge_distill.config.guide import Guide
 from bridge_distill.config.harness import Harness
 from bridge_distill.config.improve import Improve
-from bridge_distill.config.shrink import Shrink
+from bridge_distill.config.shrink import Shrink, over
 from bridge_distill.config.types import Levels, Positive, Rate, RunName
 from bridge_distill.section import LATER, WHERE, Section
+
+_SHRINK = Shrink(vocabulary="task")
 
 
 class Adapter(Section):
@@ -49,7 +51,7 @@ class Assistant(Section):
     """
 
     base: str = "smollm2-135m"
-    shrink: Shrink = Shrink(vocabulary="task")
+    shrink: Annotated[Shrink, over(_SHRINK)] = _SHRINK
     adapter: Adapter = Adapter()
     levels: Levels = Field(default="joint", json_schema_extra=LATER)
     level_weights: LevelWeights = Field(default=LevelWeights(), json_schema_extra=LATER)
@@ -88,7 +90,7 @@ class Evaluate(Section):
     """Which models answer the test questions, greedily or under a ``guide`` that holds for all of them.
 
     Each of ``guides``, by name, is tested on the ``guided`` model beside that (docs/guidance.md). ``harness`` scores
-    each model by standard benchmarks as well.
+    each model by standard benchmarks as well. ``shard`` is as large as the tutor's, for the same reasons.
     """
 
     models: Annotated[list[Literal["base", "assistant", "student"]], Field(min_length=1)] = [
@@ -101,7 +103,7 @@ class Evaluate(Section):
     guides: dict[RunName, Guide] = Field(default={}, json_schema_extra=LATER)
     guided: Literal["base", "assistant", "student"] = Field(default="student", json_schema_extra=LATER)
     harness: Harness = Field(default=Harness(), json_schema_extra=LATER)
-    shard: Positive = Field(default=64, json_schema_extra=WHERE)
+    shard: Positive = Field(default=256, json_schema_extra=WHERE)
 
     @model_validator(mode="after")
     def _guided_is_tested(self) -> Evaluate:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -50,3 +51,16 @@ class Shrink(Section):
         if self.size is not None and (self.layers, self.mlp, self.heads, self.tie) != (None, None, None, False):
             raise ValueError("size draws a new model: leave out layers, mlp, heads and tie")
         return self
+
+
+def over(default: Shrink) -> BeforeValidator:
+    """Reads a mapping as changes of a section's ``default``; where it asks for a ``size``, no layers are cut."""
+    written = default.model_dump(exclude_unset=True)
+
+    def laid(value: object) -> object:
+        if not isinstance(value, Mapping):
+            return value
+        kept: dict[str, Any] = written if value.get("size") is None else written | {"layers": None}
+        return {**kept, **value}
+
+    return BeforeValidator(laid)

@@ -6,9 +6,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_serializer, model_validator
 
-from bridge_distill.config.shrink import Shrink
+from bridge_distill.config.shrink import Shrink, over
 from bridge_distill.config.types import Positive, Rate, Share
 from bridge_distill.section import WHERE, Section
+
+_SHRINK = Shrink(layers=6, vocabulary="task")
 
 
 class CurriculumPhase(Section):
@@ -58,7 +60,7 @@ class Student(Section):
     """
 
     base: str = "smollm2-135m"
-    shrink: Shrink = Shrink(layers=6, vocabulary="task")
+    shrink: Annotated[Shrink, over(_SHRINK)] = _SHRINK
     curriculum: Annotated[list[CurriculumPhase], Field(min_length=1)] = [
         CurriculumPhase(phase="instruct"),
         CurriculumPhase(phase="rationales"),

@@ -1,4 +1,4 @@
-"""A trace, and the gates that judge it by its text alone."""
+"""A trace, what models' work on its question is kept by, and the gates that judge it by its text alone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bridge_distill.curation.settings import Settings
+from bridge_distill.data.duplicates import order_key
 from bridge_distill.records import Question
 from bridge_distill.registry import Registry
 
@@ -21,6 +22,11 @@ class Trace:
     row: int
     question: Question
     rationale: str
+
+
+def asked_key(question: Question) -> str:
+    """What a model's work on a question is kept by: all that its prompt is made of, the wording and the answer form."""
+    return f"{question.form} {order_key(question)}"
 
 
 class Gate(Protocol):

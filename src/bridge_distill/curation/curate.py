@@ -20,7 +20,7 @@ from bridge_distill.curation.settings import WORDS, Settings
 from bridge_distill.data.duplicates import claim, judged
 from bridge_distill.data.rows import Maker
 from bridge_distill.data.split import Split, questions_of
-from bridge_distill.engine.stage import lock
+from bridge_distill.engine.claims import lock
 from bridge_distill.errors import UserError
 from bridge_distill.models.bases import check_base
 from bridge_distill.selection.measure import embedders

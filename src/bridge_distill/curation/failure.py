@@ -1,7 +1,7 @@
 """Difficulty by failure: local models attempt each question, and what they can do already is not worth teaching.
 
 s1 (Muennighoff et al. 2025, arXiv 2501.19393) drops a question that either of two models answers right.
-Attempts are kept by the question's wording, a shard at a time: a killed or a changed curation asks
+Attempts are kept by the question's wording and answer form, a shard at a time: a killed or a changed curation asks
 for none of them again.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from bridge_distill import prompts
 from bridge_distill.answers import is_correct, read_answer
 from bridge_distill.config import Compute
-from bridge_distill.data.duplicates import order_key
+from bridge_distill.curation.contract import asked_key
 from bridge_distill.engine.fingerprint import fingerprint
 from bridge_distill.engine.progress import progress
 from bridge_distill.engine.rows import read_rows, write_rows
@@ -28,7 +28,7 @@ SHARD = 64
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What a model answered (None: nothing that can be read) to the question of that wording."""
+    """What a model answered (None: nothing that can be read) to the question of that ``asked_key``."""
 
     key: str
     answer: str | None
@@ -44,7 +44,7 @@ def solved(model: str, questions: Sequence[Question], max_new_tokens: int, folde
     kept = folder / fingerprint("attempts", settings, {})[:16]
     kept.mkdir(parents=True, exist_ok=True)
     known = {row.key: row.answer for file in sorted(kept.glob("*.parquet")) for row in read_rows(file, Attempt)}
-    keys = [order_key(question) for question in questions]
+    keys = [asked_key(question) for question in questions]
     missing = [(k, q) for k, q in zip(keys, questions, strict=True) if k not in known and q.answer is not None]
     for attempt in _attempts(model, missing, max_new_tokens, kept):
         known[attempt.key] = attempt.answer

@@ -13,7 +13,7 @@ import numpy as np
 from bridge_distill import __version__
 from bridge_distill.curation.choose import Kept
 from bridge_distill.curation.funnel import Funnel
-from bridge_distill.curation.settings import Settings
+from bridge_distill.curation.settings import FUNNEL, MAP, REMOVED, Settings
 from bridge_distill.data.split import ranked
 from bridge_distill.engine.stage import write_json
 from bridge_distill.records import Choice, Score
@@ -33,15 +33,15 @@ def write_output(settings: Settings, kept: Kept, funnel: Funnel) -> dict[str, An
         "funnel": table,
         "files": {
             "curated": str(settings.out),
-            "removed": str(settings.beside("removed.jsonl")),
-            "map": str(settings.beside("html")),
+            "removed": str(settings.beside(REMOVED)),
+            "map": str(settings.beside(MAP)),
         },
     }
-    funnel.write_removed(settings.beside("removed.jsonl"))
+    funnel.write_removed(settings.beside(REMOVED))
     asked = {name: _plain(value) for name, value in asdict(settings).items()}
-    write_json(settings.beside("funnel.json"), {**figures, "settings": asked, "version": __version__})
+    write_json(settings.beside(FUNNEL), {**figures, "settings": asked, "version": __version__})
     title = f"{settings.out.stem}: what was kept of {settings.pool.name}"
-    write_map(settings.beside("html"), title, _pool(kept), table, figures["domains"])
+    write_map(settings.beside(MAP), title, _pool(kept), table, figures["domains"])
     write_table(settings.out, [*_rows(kept)])
     return figures
 

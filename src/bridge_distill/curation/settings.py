@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 GATES = ("format", "language", "answer", "length", "repetition")
 WORDS = "words"
+REMOVED, FUNNEL, MAP = "removed.jsonl", "funnel.json", "html"
 
 
 @dataclass(frozen=True)
@@ -50,4 +51,9 @@ class Settings:
 
     def beside(self, ending: str) -> Path:
         """The path of what is written beside ``out``: ``curated.funnel.json`` beside ``curated.jsonl``."""
-        return self.out.with_name(f"{self.out.stem}.{ending}")
+        return self.out.parent / f"{self.out.stem}.{ending}"
+
+    @property
+    def written_beside(self) -> list[Path]:
+        """Every file that is written beside ``out``."""
+        return [self.beside(ending) for ending in (REMOVED, FUNNEL, MAP)]

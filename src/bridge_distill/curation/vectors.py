@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from bridge_distill import prompts
 from bridge_distill.config import Compute
-from bridge_distill.data.duplicates import order_key
+from bridge_distill.curation.contract import asked_key
 from bridge_distill.engine.fingerprint import fingerprint
 from bridge_distill.engine.progress import progress
 from bridge_distill.models.bases import base_digest
 from bridge_distill.models.load import Model, load
 from bridge_distill.models.reading import Reading, read
 from bridge_distill.records import Question
-from bridge_distill.selection.measure import find_embedder
+from bridge_distill.selection.measure import embedder_digest, find_embedder
 
 SHARD = 64
 _WIDTH = 64
@@ -53,16 +53,16 @@ def lexical(texts: Sequence[str], seed: int) -> NDArray[np.float32]:
 
 
 def embedded(questions: Sequence[Question], embedder: str, base: str, folder: Path) -> NDArray[np.float32]:
-    """Vectors of an embedder of selection; ``folder`` keeps them by wording, in shards."""
-    reads = embedder.partition(":")[0] == "assistant"
-    settings = {"embedder": embedder, "base": base_digest(base, "--base") if reads else None}
+    """Vectors of an embedder of selection; ``folder`` keeps them by wording and answer form, in shards."""
+    read_by = base_digest(base, "--base") if embedder.partition(":")[0] == "assistant" else None
+    settings = {"embedder": embedder, "holds": embedder_digest(embedder), "base": read_by}
     kept = folder / fingerprint("vectors", settings, {})[:16]
     kept.mkdir(parents=True, exist_ok=True)
     known: dict[str, NDArray[np.float32]] = {}
     for file in sorted(kept.glob("*.npz")):
         with np.load(file, allow_pickle=False) as part:
             known |= zip(part["keys"].tolist(), part["vectors"], strict=True)
-    keys = [order_key(question) for question in questions]
+    keys = [asked_key(question) for question in questions]
     missing = {key: question for key, question in zip(keys, questions, strict=True) if key not in known}
     if missing:
         known |= _embed(missing, embedder, _Loader(base), kept)

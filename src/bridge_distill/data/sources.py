@@ -7,12 +7,12 @@ instead of its values, so that it is listed and counted like any other rejection
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bridge_distill.engine.fingerprint import file_digest
 from bridge_distill.engine.rows import BATCH
 from bridge_distill.errors import UserError, nearest
 
@@ -58,8 +58,7 @@ def content_digest(source: str, split: str) -> str:
     path = Path(source)
     _reader(path, f"data.{split}")
     try:
-        with path.open("rb") as file:
-            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+        return f"sha256:{file_digest(path)}"
     except OSError as error:
         raise unreadable(path, f"data.{split}", error) from None
 

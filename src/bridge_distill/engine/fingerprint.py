@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,18 @@ def fingerprint(stage: str, settings: dict[str, Any], inputs: dict[str, str]) ->
 def canonical(value: Any) -> str:
     """JSON with sorted keys and no spaces; refuses anything but JSON's own types and NaN."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of an input; one process reads it again only where its size or time of change is another."""
+    found = path.stat()
+    return _file_digest(path, found.st_size, found.st_mtime_ns)
+
+
+@cache
+def _file_digest(path: Path, size: int, changed: int) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def digest_folder(folder: Path) -> dict[str, str]:

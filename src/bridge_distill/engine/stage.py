@@ -24,6 +24,7 @@ from bridge_distill.errors import UserError
 
 RECORD = "record.json"
 PENDING = ".pending.json"
+SPENT = ".spent.json"
 SCRATCH = ".scratch"
 LOW_DISK = 64_000_000
 _LIBRARIES = ("torch", "transformers", "peft", "datasets", "tokenizers", "openai")
@@ -107,7 +108,7 @@ class Runner:
         )
 
     def _make(self, stage: Stage, folder: Path, made: dict[str, Path], inputs: dict[str, str], print_: str) -> None:
-        self._prepare(folder, print_)
+        before = self._prepare(folder, print_)
         say(f"{self._label(folder)}: working")
         started = time.monotonic()
         with peak_memory() as peak, _naming_a_full_disk(folder):
@@ -123,7 +124,7 @@ class Runner:
             "inputs": inputs,
             "outputs": outputs,
             "seed": self.seed,
-            "seconds": round(time.monotonic() - started, 2),
+            "seconds": round(before + time.monotonic() - started, 2),
             "peak_memory_bytes": peak(),
             "versions": {"bridge-distill": __version__, "python": sys.version.split()[0], **_versions()},
             "commit": _commit(),
@@ -133,43 +134,38 @@ class Runner:
         }
         write_json(folder / RECORD, record)
         shutil.rmtree(folder / SCRATCH)
-        (folder / PENDING).unlink()
+        for path in (folder / PENDING, folder / SPENT):
+            path.unlink()
         say(
             f"{self._label(folder)}: "
             + (f"done in {record['seconds']:.0f} s" if reason is None else f"skipped, {reason}")
         )
 
-    def _prepare(self, folder: Path, print_: str) -> None:
-        """Keep the unfinished work of the same settings; clear that of others (nothing paid lies here)."""
+    def _prepare(self, folder: Path, print_: str) -> float:
+        """Keep the unfinished work of the same settings; clear that of others (nothing paid lies here).
+
+        Returns the seconds that earlier processes were at what is kept.
+        """
         pending = folder / PENDING
         if folder.exists() and (not pending.exists() or json.loads(pending.read_text()) != print_):
             shutil.rmtree(folder)
+        before = _spent(folder)
         (folder / SCRATCH).mkdir(parents=True, exist_ok=True)
+        write_json(folder / SPENT, before)
         write_json(pending, print_)
+        return before
 
     def _label(self, folder: Path) -> str:
         return folder.relative_to(self.run.parent).as_posix()
 
 
-@contextmanager
-def lock(run: Path) -> Iterator[None]:
-    """Hold a run folder for one process; raises ``UserError`` while another does, or where it cannot be written."""
-    import fcntl
-
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        stream = (run / ".lock").open("w")
-    except OSError as error:
-        cure = "set runs to a folder that you can write to"
-        raise UserError("runs", f"{run} cannot be written ({error.strerror})", cure) from error
-    with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                str(run), "another process is working on this run", "wait for it, or choose another name"
-            ) from None
-        yield
+def _spent(folder: Path) -> float:
+    """Seconds that earlier processes were at an unfinished stage, each up to the last file that it wrote."""
+    noted = folder / SPENT
+    if not noted.exists():
+        return 0.0
+    last = max(path.stat().st_mtime for path in folder.rglob("*"))
+    return float(json.loads(noted.read_text())) + last - noted.stat().st_mtime
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -200,7 +196,9 @@ def write_json(path: Path, value: Any) -> None:
 
 def say(line: str) -> None:
     """Tell the person at the terminal; standard output stays free for what a machine reads."""
-    print(line, file=sys.stderr, flush=True)
+    # In one piece: several processes may write to one terminal.
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 @contextmanager

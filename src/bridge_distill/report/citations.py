@@ -45,7 +45,7 @@ WORKS = {
     "distillation": "Hinton, Vinyals and Dean 2015, Distilling the knowledge in a neural network, arXiv 1503.02531",
     "gkd": "Agarwal et al. 2023, On-policy distillation of language models (GKD), arXiv 2306.13649",
     "minillm": "Gu et al. 2023, MiniLLM, arXiv 2306.08543",
-    "uld": "Boizard et al. 2024, Towards cross-tokenizer distillation, arXiv 2402.12030",
+    "gold": "Patiño et al. 2025, Unlocking on-policy distillation for any model family (GOLD)",
     "curriculum": "Bengio et al. 2009, Curriculum learning, ICML",
     "self-paced": "Kumar, Packer and Koller 2010, Self-paced learning for latent variable models, NIPS",
     "wilson": "E. B. Wilson 1927, Probable inference, the law of succession, and statistical inference, JASA 22",
@@ -81,7 +81,7 @@ EMBEDDERS = {"sentence-transformers": ("sentence-bert",), "model2vec": ("model2v
 ADAPTERS = {"lora": ("lora",), "reasoning-sparse": ("reasonbridge", "shira")}
 PHASES = {
     "heal": ("minitron", "layers"), "label_after": ("label-after",), "mix": ("mix",), "multi_task": ("step-by-step",),
-    "distil": ("distillation", "uld"), "on_policy": ("gkd", "minillm"),
+    "distil": ("distillation", "gold"), "on_policy": ("gkd", "minillm", "gold"),
 }  # fmt: skip
 ORDERS = {"easy_first": ("curriculum", "self-paced")}
 # What a table of accuracies and paired differences on one set of questions rests on.
@@ -160,6 +160,8 @@ def _of_student(student: Mapping[str, Any]) -> Iterator[tuple[str, Iterable[str]
         named = phase if isinstance(phase, dict) else {"phase": phase}
         yield f"Curriculum phase {named['phase']}", PHASES.get(str(named["phase"]), ())
         yield f"Order {named.get('order')}", ORDERS.get(str(named.get("order")), ())
+        if named["phase"] == "distil" and (beta := (named.get("options") or {}).get("beta")):
+            yield f"Divergence with beta {beta:g}", ("minillm" if beta == 1 else "gkd",)
     shrink = student.get("shrink") or {}
     if shrink.get("layer_choice", "spaced") != "spaced":
         yield f"Layers chosen by {shrink['layer_choice']}", ("layers",)

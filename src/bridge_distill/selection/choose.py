@@ -81,8 +81,7 @@ def _new(selector: Selector[Any], pool: Pool, count: int, round_: Round | None) 
     row = {str(name): at for at, name in enumerate(pool.ids)}
     taken = np.array([row[choice.question_id] for choice in round_.bought], dtype=np.int64)
     free = np.array([at for name, at in row.items() if name not in round_.held_out], dtype=np.int64)
-    picks = rank(selector, replace(pool, taken=taken).part(free), count)
-    return [replace(pick, index=int(free[pick.index])) for pick in picks]
+    return rank(selector, replace(pool, taken=taken), count, free)
 
 
 def _read_pool(data: Path, score: Path) -> Pool:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bridge_distill.errors import UserError, nearest
 from bridge_distill.registry import Registry
 from bridge_distill.section import Section
-from bridge_distill.selection.vectors import Directions, Floats
+from bridge_distill.selection.vectors import Directions, Floats, gathered
 
 Options = TypeVar("Options", bound=Section)
 
@@ -26,7 +26,8 @@ class Pool:
     be memory maps; ``difficulty`` (n,) lies in 0..1; ``signals`` are more columns (n,) by name, NaN where a
     question has none; ``target`` (m, width) are embeddings of questions like those that are to be answered well,
     in the space of ``weighted`` where that is given. None means unknown. ``taken`` are rows that were
-    chosen earlier, in order of choosing: they are covered already and never chosen again.
+    chosen earlier, in order of choosing: they are covered already and never chosen again. ``rows`` (n,) say which row
+    of ``embeddings`` and ``weighted`` is each question's (None: that of its number), so methods read ``directions``.
     """
 
     ids: Sequence[str] | Sequence[int]
@@ -37,6 +38,7 @@ class Pool:
     target: Floats | None = None
     weighted: Floats | None = None
     taken: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    rows: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -52,7 +54,15 @@ class Pool:
         """The embeddings, centred and scaled to length 1. Raises ``UserError`` where there are none."""
         if self.embeddings is None:
             raise UserError("embeddings", "are needed and not given", "give them, or domains where those do")
-        return Directions(self.embeddings)
+        return self._directions(self.embeddings)
+
+    @property
+    def weighted_directions(self) -> Directions:
+        """Those of the position-weighted embeddings; of the plain ones where there are no others."""
+        return self.directions if self.weighted is None else self._directions(self.weighted)
+
+    def _directions(self, matrix: Floats) -> Directions:
+        return Directions(matrix if self.rows is None else gathered(matrix, self.rows))
 
     @property
     def hardness(self) -> NDArray[np.float64]:
@@ -67,18 +77,22 @@ class Pool:
         return found
 
     def part(self, rows: NDArray[np.int64]) -> Pool:
-        """Some rows alone, in that order; they must hold those that are taken."""
+        """Some rows alone, in that order; they must hold those that are taken.
+
+        Embeddings stay where they are until a method asks for directions.
+        """
         place = np.full(len(self), -1, dtype=np.int64)
         place[rows] = np.arange(len(rows))
         return Pool(
             [self.ids[row] for row in rows],
-            None if self.embeddings is None else self.embeddings[rows],
+            self.embeddings,
             None if self.difficulty is None else self.difficulty[rows],
             None if self.domains is None else [self.domains[row] for row in rows],
             {name: column[rows] for name, column in self.signals.items()},
             self.target,
-            None if self.weighted is None else self.weighted[rows],
+            self.weighted,
             place[self.taken],
+            rows if self.rows is None else self.rows[rows],
         )
 
     def signal(self, name: str, place: str) -> NDArray[np.float64]:

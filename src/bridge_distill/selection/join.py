@@ -15,6 +15,7 @@ _QUERIES = 1024
 _CANDIDATES = 4096
 _LAST = (1 << 16) - 1
 _STEPS = np.float32(32767.0)
+MOST = _CANDIDATES  # places of the best so far and of a block's candidates share the 16 bits beside a level
 Fetch = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 
 
@@ -30,7 +31,8 @@ class Nearest:
 
     @classmethod
     def nothing(cls, n: int, k: int) -> Nearest:
-        """Before any search."""
+        """Before any search, for up to ``MOST`` rows a query, or that and one more for the query itself."""
+        assert k <= MOST + 1, f"a search keeps {MOST} rows a query, not {k}"
         return cls(np.full((n, k), -1, dtype=np.int32), np.zeros((n, k), dtype=np.uint16))
 
     def cosine(self, rows: slice) -> NDArray[np.float32]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from bridge_distill.selection.join import Lists, Nearest, search
+from bridge_distill.selection.join import MOST, Lists, Nearest, search
 from bridge_distill.selection.lists import build
 from bridge_distill.selection.parallel import blocks
 from bridge_distill.selection.vectors import Directions
@@ -16,6 +18,7 @@ from bridge_distill.selection.vectors import Directions
 EXACT = 10_000
 ONE = 1 << 15
 Kernel = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+Few = Annotated[int, Field(gt=0, le=MOST)]  # as many neighbours, or lists to look in, as a search can keep
 
 
 @dataclass(frozen=True)

@@ -38,17 +38,19 @@ def check_needs(method: str, known: frozenset[str]) -> None:
         raise UserError("select.method", f"{method} needs {part}, which this pool has not", _CURES[part])
 
 
-def rank(selector: Selector[Any], pool: Pool, count: int) -> list[Pick]:
+def rank(selector: Selector[Any], pool: Pool, count: int, among: NDArray[np.int64] | None = None) -> list[Pick]:
     """Choose ``count`` rows, or all that are left, of a pool in any order of ids, which does not matter to the choice.
 
+    ``among`` are the rows to choose from, with those that are taken; None means all.
     Raises ``UserError`` for a pool that is empty, or holds values that are no numbers, or lengths that differ.
     """
+    assert pool.rows is None, "what is checked and sorted here is no part of another pool"
     _check(pool)
     if count < 1:
         raise UserError("budget", f"must be above 0 (got {count})", "choose at least one question")
-    order = _ascending(pool.ids)
+    order = _ascending(pool.ids) if among is None else _by_id(pool.ids, among)
     sorted_pool = pool if order is None else pool.part(order)
-    count = min(count, len(pool) - len(pool.taken))
+    count = min(count, len(sorted_pool) - len(pool.taken))
     picks = selector.choose(sorted_pool, count) if count else []
     if order is None:
         return picks
@@ -71,8 +73,8 @@ def _check(pool: Pool) -> None:
         _check_length(f"signals.{name}", column, n)
     if pool.difficulty is not None:
         _check_difficulty(pool.difficulty, pool.ids)
-    if pool.domains is not None and len(pool.domains) != n:
-        raise UserError("domains", f"are {len(pool.domains)} for {n} questions", "give one a question")
+    if pool.domains is not None:
+        _check_domains(pool.domains, pool.ids)
     _check_taken(pool.taken, n)
 
 
@@ -104,6 +106,15 @@ def _check_difficulty(difficulty: NDArray[np.float64], ids: Sequence[object]) ->
         raise UserError("difficulty", "is outside 0..1", "scale it, for example to the rank over the pool's size")
 
 
+def _check_domains(domains: Sequence[object], ids: Sequence[object]) -> None:
+    if len(domains) != len(ids):
+        raise UserError("domains", f"are {len(domains)} for {len(ids)} questions", "give one a question")
+    for row, domain in enumerate(domains):
+        if not (domain is None or isinstance(domain, str)):
+            problem = f"row {row} (id {ids[row]}) is {domain!r}, neither text nor None"
+            raise UserError("domains", problem, "give None where a domain is not known")
+
+
 def _check_taken(taken: NDArray[np.int64], n: int) -> None:
     if taken.ndim != 1 or (len(taken) and not np.issubdtype(taken.dtype, np.integer)):
         raise UserError("taken", f"has shape {taken.shape} of {taken.dtype}", "give a list of row numbers")
@@ -121,4 +132,8 @@ def _ascending(ids: Sequence[str] | Sequence[int]) -> NDArray[np.int64] | None:
     known: Sequence[Any] = ids
     if all(known[row] < known[row + 1] for row in range(len(known) - 1)):
         return None
-    return np.array(sorted(range(len(known)), key=known.__getitem__))
+    return _by_id(ids, np.arange(len(ids)))
+
+
+def _by_id(ids: Sequence[str] | Sequence[int], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.array(sorted(rows.tolist(), key=ids.__getitem__), dtype=np.int64)

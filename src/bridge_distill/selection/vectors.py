@@ -57,6 +57,15 @@ class Directions:
         return out
 
 
+def gathered(matrix: Floats, rows: NDArray[np.int64]) -> Floats:
+    """Some rows in that order, read in their own order, block by block: a disk reads that hundreds of times as fast."""
+    found: Floats = np.empty((len(rows), matrix.shape[1]), dtype=matrix.dtype)
+    ascending = np.argsort(rows)
+    for part in blocks(len(rows), _BLOCK):
+        found[ascending[part]] = matrix[rows[ascending[part]]]
+    return found
+
+
 def mean_row(embeddings: Floats) -> NDArray[np.float64]:
     """The mean row, summed in float64, shape (width,)."""
     total = np.zeros(embeddings.shape[1])

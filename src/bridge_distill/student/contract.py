@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from bridge_distill.config import Compute
 from bridge_distill.models.load import Model
-from bridge_distill.models.train import Example, Trained, Training, fine_tune
+from bridge_distill.models.train import Example, Objective, Trained, Training, fine_tune
 from bridge_distill.models.train.examples import Row
 from bridge_distill.records import Question, Rationale
 from bridge_distill.registry import Registry
@@ -39,18 +39,32 @@ class Materials:
 class Lesson:
     """One phase as it is about to be taught.
 
-    ``order`` holds the examples' numbers as the optimizer is to read them, None where any order will do. ``scratch``
-    is a folder of the phase's own, for checkpoints and whatever a killed run must find again. ``assistant`` is the
-    assistant's model folder, None where the phase does not need it.
+    ``rows`` are those of the examples that are short enough. ``order`` holds the examples' numbers as the optimizer is
+    to read them, None where any order will do. ``scratch`` is a folder of the phase's own, for checkpoints and whatever
+    a killed run must find again. ``assistant`` is the assistant's model folder, None where the phase does not need it.
     """
 
     examples: list[Example]
+    rows: list[Row]
     order: Sequence[int] | None
     training: Training
     scratch: Path
     label: str
     assistant: Path | None
     compute: Compute
+
+    def tune(self, model: Model, objective: Objective | None = None) -> Trained:
+        """Tune the model in place by an objective, else by the likelihood; resumes from ``scratch``."""
+        return fine_tune(
+            model,
+            self.examples,
+            self.training,
+            self.scratch / "checkpoints",
+            self.label,
+            order=self.order,
+            objective=objective,
+            rows=self.rows,
+        )
 
 
 class Phase(ABC, Generic[Options]):
@@ -76,8 +90,7 @@ class Phase(ABC, Generic[Options]):
 
     def teach(self, model: Model, lesson: Lesson) -> Trained:
         """Tune the model in place: by default cross-entropy of the completions; resumes from ``lesson.scratch``."""
-        checkpoints = lesson.scratch / "checkpoints"
-        return fine_tune(model, lesson.examples, lesson.training, checkpoints, lesson.label, order=lesson.order)
+        return lesson.tune(model)
 
 
 class Order(Protocol):

@@ -57,7 +57,7 @@ class Course:
         )
         order = self._order(item.order, rows, place / "order.json")
         label = f"teaching the student: {item.phase}"
-        return Lesson(examples[index], order, training, place, label, self._assistant(index), self.compute)
+        return Lesson(examples[index], rows, order, training, place, label, self._assistant(index), self.compute)
 
     def _rows(self, index: int, examples: Sequence[Example]) -> list[Row]:
         try:

@@ -8,7 +8,7 @@ from bridge_distill.config import CurriculumPhase, Student
 from bridge_distill.engine.together import sharded
 from bridge_distill.errors import UserError, nearest
 from bridge_distill.student.contract import ASSISTANT, Phase, curriculum_phases, orders
-from bridge_distill.student.schedule import shares
+from bridge_distill.student.schedule import shares, steps_of
 from bridge_distill.validation import read_section
 
 
@@ -41,6 +41,15 @@ def identity(settings: Student) -> dict[str, Any]:
     read = zip(settings.curriculum, phases_of(settings), strict=True)
     items = [{**item.identity(), "options": phase.settings.identity()} for item, phase in read]
     return settings.identity() | {"curriculum": items}
+
+
+def expected_tokens(settings: Student, examples: int, mean_tokens: float) -> list[tuple[str, int]]:
+    """Each phase's name and the real tokens it is expected to read, if each has ``examples`` of ``mean_tokens``."""
+    phases, spent = phases_of(settings), list[int]()
+    for index in range(len(phases)):
+        steps = steps_of(settings, phases, [examples] * len(phases), index, mean_tokens, spent)
+        spent.append(round(steps * settings.batch * mean_tokens))
+    return [(item.phase, tokens) for item, tokens in zip(settings.curriculum, spent, strict=True)]
 
 
 def _read(item: CurriculumPhase, place: str) -> Phase[Any]:

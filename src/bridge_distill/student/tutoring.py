@@ -52,10 +52,11 @@ def teach_student(
         figures.append({"name": settings.curriculum[index].phase, **taught.figures()})
         _keep_phase(model, scratch / f"phase-{index}", figures)
     model.save(folder / artifacts.MODEL)
+    base = load(settings.base, compute, "student.base", trained=True)
     return {
         "parameters": model.parameters,
         "megabytes": artifacts.megabytes(folder / artifacts.MODEL),
-        "shrunk": {"base": weigh(load(settings.base, compute, "student.base")), "student": weigh(model)},
+        "shrunk": {"base": weigh(base), "student": weigh(model)},
         **{name: sum(each[name] for each in figures) for name in ("examples", "too_long", "steps", "tokens")},
         "phases": figures,
         "instructions_refused": refused,
@@ -92,10 +93,11 @@ def _start(
     """The model after the last of ``done`` phases, or freshly cut."""
     set_seed(seed)
     if done:
-        return load(str(scratch / f"phase-{done - 1}" / artifacts.MODEL), compute, "student")
+        return load(str(scratch / f"phase-{done - 1}" / artifacts.MODEL), compute, "student", trained=True)
     texts = [prompts.local(question) for question in questions] + [row.text for row in rationales]
     texts += [prompts.answer_line(question.answer) for question in questions if question.answer is not None]
-    return cut(load(settings.base, compute, "student.base"), settings.shrink, texts, "student.shrink")
+    model = load(settings.base, compute, "student.base", trained=True)
+    return cut(model, settings.shrink, texts, "student.shrink")
 
 
 def _keep_phase(model: Model, folder: Path, figures: list[dict[str, Any]]) -> None:

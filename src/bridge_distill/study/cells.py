@@ -17,11 +17,10 @@ from bridge_distill.engine.fingerprint import fingerprint
 from bridge_distill.engine.stage import Stage
 from bridge_distill.errors import UserError
 from bridge_distill.runfile import read_tree, read_yaml, vary
+from bridge_distill.study.changes import check_changes, check_overrides
 from bridge_distill.validation import read_section
 
 TESTS = ("evaluate", "guide")
-# What a study says itself, by the setting that says it.
-OWN = {"name": "name", "runs": "where", "seed": "seeds", "arms": "arms"}
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,8 @@ def read_study(path: Path, overrides: Sequence[str] = ()) -> StudyFile:
     Raises ``UserError`` naming the dotted path, the value and the cure.
     """
     study = read_section(Study, read_yaml(path))
-    _check_changes(study)
+    check_changes(study)
+    check_overrides(study, overrides)
     base = (path.parent / study.base).resolve()
     tree = read_tree(base, overrides)
     whole = vary(tree, {}, str(study.base), base.parent)
@@ -118,17 +118,6 @@ def _naming(set_: str, arm: str) -> Iterator[None]:
         yield
     except UserError as error:
         raise UserError(f"{set_}, {arm}: {error.place}", error.problem, error.cure) from None
-
-
-def _check_changes(study: Study) -> None:
-    """Refuse overrides that the study would leave unheard."""
-    named = [(f"arms.{name}", changes, OWN) for name, changes in study.arms.items()]
-    named += [(f"data.{name}", changes, {**OWN, "budget": "budgets"}) for name, changes in study.data.items()]
-    for place, changes, own in named:
-        for key in changes:
-            if (section := key.split(".")[0]) in own:
-                cure = f"leave it out, and use {own[section]}"
-                raise UserError(f"{place}.{key}", "is said by the study itself", cure)
 
 
 def _data(study: Study, set_: str) -> Mapping[str, Any]:

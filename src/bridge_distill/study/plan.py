@@ -12,8 +12,9 @@ from typing import Any
 from bridge_distill import data, rounds, teacher
 from bridge_distill.config import Budget
 from bridge_distill.engine.fingerprint import canonical
-from bridge_distill.forecast import Pools, operations
+from bridge_distill.forecast import Pools
 from bridge_distill.models.runtime import gemm_rate
+from bridge_distill.operations import operations
 from bridge_distill.study.cells import Cell, StudyFile
 from bridge_distill.study.store import StageStore
 from bridge_distill.study.work import finished

@@ -13,6 +13,7 @@ from typing import Any
 from bridge_distill import artifacts
 from bridge_distill.artifacts import FAILED, STUDY
 from bridge_distill.engine.claims import Claimed, claim
+from bridge_distill.engine.helpers import end_with_parent
 from bridge_distill.engine.stage import say, write_json
 from bridge_distill.engine.tracking import tell_figures, tracking
 from bridge_distill.errors import UserError
@@ -136,6 +137,7 @@ def _description(file: StudyFile, command: str) -> dict[str, Any]:
 
 
 def _help(path: Path, overrides: Sequence[str]) -> None:
+    end_with_parent()
     with contextlib.suppress(KeyboardInterrupt):  # the first process says that all were stopped
         work(read_study(path, overrides))
 

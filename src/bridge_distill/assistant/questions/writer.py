@@ -44,7 +44,7 @@ def tune_writer(
         cure = "set questions.amount to 0, or see that choices differ and stand on one line each"
         raise UserError("questions", "no question of the pool can be read back from its own text", cure)
     set_seed(seed)
-    model = load(learner.base, compute, "assistant.base")
+    model = load(learner.base, compute, "assistant.base", trained=True)
     cut(
         model,
         learner.shrink,

@@ -28,8 +28,8 @@ from bridge_distill.models.distillation.states import padded
 from bridge_distill.models.generator import Decoding
 from bridge_distill.models.load import Model, load, prompt_ids
 from bridge_distill.models.reading import left_padded
-from bridge_distill.models.train import Example, Objective, Training
-from bridge_distill.models.train.examples import encode
+from bridge_distill.models.train import Example, Objective
+from bridge_distill.models.train.examples import Row
 
 
 @dataclass(frozen=True)
@@ -165,14 +165,14 @@ def live(
     assistant: Path,
     compute: Compute,
     examples: Sequence[Example],
-    training: Training,
+    rows: Sequence[Row],
+    seed: int,
     mix: Mix,
     own: float,
     decoding: Decoding,
     diary: Path,
 ) -> Live:
-    """The objective of all examples that fit into the training; raises ``ValueError`` where none does."""
-    rows = encode(student, examples, training.max_tokens)
+    """The objective of all examples that have ``rows``; the student's draws depend on ``seed``."""
     texts = {row.number: (examples[row.number].prompt or "", row.ids[row.start :].tolist()) for row in rows}
     readers = Readers(student, load(str(assistant), compute, "assistant"))
-    return Live(texts, readers, assistant, compute, mix, own, decoding, training.seed, diary)
+    return Live(texts, readers, assistant, compute, mix, own, decoding, seed, diary)

@@ -18,7 +18,7 @@ from bridge_distill.models.distillation.pairs import Readers
 from bridge_distill.models.distillation.tokens import Shared
 from bridge_distill.models.load import Model
 from bridge_distill.models.train import Example, Objective
-from bridge_distill.models.train.examples import encode
+from bridge_distill.models.train.examples import Row
 
 
 @dataclass(frozen=True)
@@ -62,18 +62,14 @@ def stored(
     student: Model,
     assistant: Model,
     examples: Sequence[Example],
-    max_tokens: int,
+    rows: Sequence[Row],
     k: int,
     mix: Mix,
     folder: Path,
     batch_tokens: int,
     label: str,
 ) -> Stored:
-    """Have the assistant read all examples that fit into ``max_tokens``, as far as it has not done so yet.
-
-    Raises ``ValueError`` where none fits.
-    """
-    rows = encode(student, examples, max_tokens)
+    """Have the assistant read all examples that have ``rows``, as far as it has not done so yet."""
     readers = Readers(student, assistant)
     texts = [(examples[row.number].prompt or "", row.ids[row.start :].tolist()) for row in rows]
     grade(readers, assistant, texts, k, mix.temperature, folder, batch_tokens, label)

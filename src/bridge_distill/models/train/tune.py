@@ -13,7 +13,7 @@ from bridge_distill.engine.together import check_batch, processes, share
 from bridge_distill.engine.tracking import told
 from bridge_distill.models.load import Model
 from bridge_distill.models.train.checkpoints import last_complete
-from bridge_distill.models.train.examples import Example, encode
+from bridge_distill.models.train.examples import Example, Row, encode
 from bridge_distill.models.train.objective import Likelihood, Objective
 from bridge_distill.models.train.order import as_given, in_order
 from bridge_distill.models.train.stopping import Losses, Validated, losses_of, stopped_at, validated
@@ -57,6 +57,7 @@ def fine_tune(
     validation: Validation | None = None,
     order: Sequence[int] | None = None,
     objective: Objective | None = None,
+    rows: list[Row] | None = None,
 ) -> Trained:
     """Tune ``model.network`` in place on completions only; resumes from ``checkpoints``.
 
@@ -64,35 +65,45 @@ def fine_tune(
     model not to stop. ``order`` names examples in the order in which they reach the optimizer, gone through again
     where it is too short; without it they are drawn by the seed. Either way every step's batch is fixed before
     training starts, so a resumed training ends with the same weights. ``objective`` is the loss, else the
-    likelihood. Raises ``ValueError`` if no example is short enough.
+    likelihood. ``rows`` are the examples' own where they have been encoded before: a large pool takes minutes. Raises
+    ``ValueError`` if no example is short enough, ``TypeError`` for weights that are not float32.
     """
-    job = _job(model, examples, training, checkpoints, validation, order, objective)
+    _check_precision(model)
+    rows = encode(model, examples, training.max_tokens) if rows is None else rows
+    job = _job(model, rows, training, checkpoints, validation, order, objective)
     trainable = sum(p.numel() for p in model.network.parameters() if p.requires_grad)
     check_batch(training.batch, "batch")
     share(partial(run, job, processes(), unseen))
     with progress(label, training.steps) as tick, told(label, checkpoints) as trackers:
         model.network, state = run(job, processes(), tick, trackers)
     return Trained(
-        len(job.rows),
-        len(examples) - len(job.rows),
+        len(rows),
+        len(examples) - len(rows),
         state.global_step,
-        sum(len(job.rows[i].ids) for i in job.order[: state.global_step * training.batch]),
+        sum(len(rows[i].ids) for i in job.order[: state.global_step * training.batch]),
         trainable,
         losses_of(state.log_history, "loss"),
         None if validation is None else validated(len(job.held_out), state.log_history),
     )
 
 
+def _check_precision(model: Model) -> None:
+    """What is trained must have been loaded for it: in bfloat16 most steps would be lost, and no figure say so."""
+    import torch
+
+    if any(p.requires_grad and p.dtype != torch.float32 for p in model.network.parameters()):
+        raise TypeError("weights that are trained must be float32: load the model with trained=True")
+
+
 def _job(
     model: Model,
-    examples: Sequence[Example],
+    rows: list[Row],
     training: Training,
     checkpoints: Path,
     validation: Validation | None,
     order: Sequence[int] | None,
     objective: Objective | None,
 ) -> Job:
-    rows = encode(model, examples, training.max_tokens)
     steps, batch, last = training.steps, training.batch, last_complete(checkpoints)
     if order is None:
         places = in_order([len(row.ids) for row in rows], steps, batch, training.seed)

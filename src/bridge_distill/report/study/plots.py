@@ -12,6 +12,8 @@ from bridge_distill.report.figures import BLUE, GREEN, GREY, LEGEND, ORANGE, PAL
 from bridge_distill.report.study.words import verdict
 
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star", "triangle-down", "x")
+# Dashed lines are the levels'.
+DASHES = ("solid", "dot", "dashdot")
 # An arm that asks nothing has no place on a logarithmic axis: it stands left of all that does.
 APART = 3.0
 
@@ -72,13 +74,14 @@ def _frontier(
 
 def _line(rows: Sequence[dict[str, Any]], arm: str, number: int, costs: list[str]) -> dict[str, Any]:
     shares = [100 * row["accuracy"]["value"] for row in rows]
-    colour = PALETTE[number % len(PALETTE)]
+    again, one = divmod(number, len(PALETTE))
     return {
         "y": shares,
         "name": html.escape(words.excerpt(arm, 30)),
         "mode": "lines+markers",
-        "line": {"color": colour, "width": 2},
-        "marker": {"symbol": SYMBOLS[number % len(SYMBOLS)], "size": 10},
+        "line": {"color": PALETTE[one], "width": 2, "dash": DASHES[again % len(DASHES)]},
+        # A colour that comes again has another symbol, for an arm of one budget has no line.
+        "marker": {"symbol": SYMBOLS[(one + again) % len(SYMBOLS)], "size": 10},
         "error_y": error_bars([row["accuracy"] for row in rows], shares),
         "text": [html.escape(row["budget"]) for row in rows],
         "customdata": costs,

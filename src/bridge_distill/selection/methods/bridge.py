@@ -19,7 +19,7 @@ from bridge_distill.config import Positive
 from bridge_distill.section import Section
 from bridge_distill.selection.contract import Pick, Pool, Selector, selectors
 from bridge_distill.selection.coverage import greedy, whole
-from bridge_distill.selection.neighbours import Search
+from bridge_distill.selection.neighbours import Few, Search
 from bridge_distill.selection.partition import partitioned
 
 
@@ -32,8 +32,8 @@ class BridgeOptions(Section):
     chosen from in that many parts, which takes less memory and loses the prefix property (``partition``).
     """
 
-    neighbours: Positive = 32
-    probes: Positive = 4
+    neighbours: Few = 32
+    probes: Few = 4
     difficulty_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
     discount_hardest: Annotated[float, Field(ge=0, lt=1)] = 0.1
     parts: Positive = 1

@@ -12,11 +12,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge_distill.config import Positive, Rate
+from bridge_distill.config import Rate
 from bridge_distill.section import Section
 from bridge_distill.selection.contract import Pick, Pool, Selector, selectors
 from bridge_distill.selection.coverage import greedy, whole
-from bridge_distill.selection.neighbours import Search
+from bridge_distill.selection.neighbours import Few, Search
 
 
 class MaxHerdingOptions(Section):
@@ -26,8 +26,8 @@ class MaxHerdingOptions(Section):
     """
 
     bandwidth: Rate = 0.5
-    neighbours: Positive = 32
-    probes: Positive = 4
+    neighbours: Few = 32
+    probes: Few = 4
 
 
 @selectors.register("max_herding")

@@ -2,7 +2,8 @@
 
 The cosine of position-weighted hidden states between pool and target questions; target questions take turns, each
 taking the pool's nearest question that is not taken yet. Uses the pool's position-weighted embeddings where
-it has them, else the plain ones; the target's must be made alike. Cost: questions x targets x width.
+it has them, else the plain ones; the target's must be made alike. Cost: questions x targets x width; memory: a
+float32 copy of the embeddings and 6 bytes for each target and question chosen.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from numpy.typing import NDArray
 
 from bridge_distill.section import Section
 from bridge_distill.selection.contract import Pick, Pool, Selector, selectors
-from bridge_distill.selection.join import Lists, Nearest, search
+from bridge_distill.selection.parallel import blocks, each
 from bridge_distill.selection.vectors import Directions
+
+_BLOCK = 16
+_STEPS = (1 << 15) - 1
 
 
 class RdsOptions(Section):
@@ -33,7 +37,7 @@ class Rds(Selector[RdsOptions]):
 
     def choose(self, pool: Pool, count: int) -> list[Pick]:
         """Of equal cosines the first id."""
-        own = pool.directions if pool.weighted is None else Directions(pool.weighted)
+        own = pool.weighted_directions
         assert pool.target is not None  # ``needs`` was checked
         targets = Directions(pool.target, own.centre).all()
         if self.settings.by == "mean":
@@ -53,12 +57,7 @@ def _by_mean(own: Directions, targets: NDArray[np.float32], count: int) -> list[
 
 def _in_turns(own: Directions, targets: NDArray[np.float32], count: int, threads: int) -> list[Pick]:
     # At most count rows are ever taken, so each target finds a free one among its nearest count.
-    found = Nearest.nothing(len(targets), count)
-    pool = Lists(own.all(), np.array([0, len(own)]), np.arange(len(own), dtype=np.int32))
-    search(found, targets.__getitem__, pool, np.zeros((len(targets), 1), dtype=np.int32), threads)
-    cosine = found.cosine(slice(None))
-    wishes = np.take_along_axis(found.rows, np.lexsort((found.rows, -cosine), axis=1), axis=1)
-    cosine = -np.sort(-cosine, axis=1)
+    wishes, apart = _nearest(own.all(), targets, count, threads)
     picks: list[Pick] = []
     taken: set[int] = set()
     asked = [0] * len(targets)
@@ -66,8 +65,25 @@ def _in_turns(own: Directions, targets: NDArray[np.float32], count: int, threads
         for target, wish in enumerate(wishes):
             while int(wish[asked[target]]) in taken:
                 asked[target] += 1
-            row, close = int(wish[asked[target]]), float(cosine[target, asked[target]])
+            row, close = int(wish[asked[target]]), 1 - float(apart[target, asked[target]]) / _STEPS
             taken.add(row)
             picks.append(Pick(row, close, f"nearest free question to target {target}, cosine {close:.2f}"))
             if len(picks) == count:
                 return picks
+
+
+def _nearest(
+    rows: NDArray[np.float32], targets: NDArray[np.float32], count: int, threads: int
+) -> tuple[NDArray[np.int32], NDArray[np.uint16]]:
+    """The ``count`` rows nearest to each target, of equal ones the first, and 1 - cosine in steps of 1/``_STEPS``."""
+    found = np.empty((len(targets), count), dtype=np.int32)
+    apart = np.empty((len(targets), count), dtype=np.uint16)
+
+    def sort(part: slice) -> None:
+        steps = np.rint((1 - targets[part] @ rows.T) * _STEPS)
+        for target, distances in enumerate(np.clip(steps, 0, 2 * _STEPS).astype(np.uint16), part.start):
+            found[target] = np.argsort(distances, kind="stable")[:count]  # of 16 bits: by radix, in linear time
+            apart[target] = distances[found[target]]
+
+    each(sort, blocks(len(targets), _BLOCK), threads)
+    return found, apart

@@ -18,7 +18,7 @@ from bridge_distill.config import Positive
 from bridge_distill.section import Section
 from bridge_distill.selection.clusters import cluster
 from bridge_distill.selection.contract import Pick, Pool, Selector, selectors
-from bridge_distill.selection.neighbours import ONE, Graph, Search
+from bridge_distill.selection.neighbours import ONE, Few, Graph, Search
 from bridge_distill.selection.strata import in_turn, served_first
 
 
@@ -27,8 +27,8 @@ class TypicalOptions(Section):
 
     most_clusters: Positive = 500
     too_small: Annotated[int, Field(ge=0)] = 5
-    neighbours: Positive = 20
-    probes: Positive = 4
+    neighbours: Few = 20
+    probes: Few = 4
 
 
 @selectors.register("typical")

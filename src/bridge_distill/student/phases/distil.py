@@ -11,7 +11,7 @@ from bridge_distill.models.distillation.losses import Mix
 from bridge_distill.models.distillation.stored import stored
 from bridge_distill.models.distillation.trained import Distilled
 from bridge_distill.models.load import Model, load
-from bridge_distill.models.train import Example, fine_tune
+from bridge_distill.models.train import Example
 from bridge_distill.student.contract import ASSISTANT, RATIONALES, Lesson, Materials, Phase, curriculum_phases
 from bridge_distill.student.phases.rationales import Rationales, RationalesOptions
 
@@ -42,20 +42,16 @@ class Distil(Phase[DistilOptions]):
 
     def teach(self, model: Model, lesson: Lesson) -> Distilled:
         """Have the assistant read the texts, then learn from both."""
-        settings, training = self.settings, lesson.training
+        settings = self.settings
         objective = stored(
             model,
             load(str(lesson.assistant), lesson.compute, self.place),
             lesson.examples,
-            training.max_tokens,
+            lesson.rows,
             settings.top_k,
             Mix(settings.weight, settings.beta, settings.temperature),
             lesson.scratch / "grades",
             lesson.compute.batch_tokens,
             "the assistant reads what the student learns",
         )
-        checkpoints = lesson.scratch / "checkpoints"
-        trained = fine_tune(
-            model, lesson.examples, training, checkpoints, lesson.label, order=lesson.order, objective=objective
-        )
-        return Distilled(**vars(trained), assistant_tokens=objective.grades.read)
+        return Distilled(**vars(lesson.tune(model, objective)), assistant_tokens=objective.grades.read)

@@ -12,7 +12,7 @@ from bridge_distill.models.distillation.losses import Mix
 from bridge_distill.models.distillation.trained import Distilled
 from bridge_distill.models.generator import Decoding
 from bridge_distill.models.load import Model
-from bridge_distill.models.train import Example, fine_tune
+from bridge_distill.models.train import Example
 from bridge_distill.student.contract import ASSISTANT, RATIONALES, Lesson, Materials, Phase, curriculum_phases
 from bridge_distill.student.phases.rationales import Rationales, RationalesOptions
 
@@ -54,16 +54,14 @@ class OnPolicy(Phase[OnPolicyOptions]):
             lesson.assistant,
             lesson.compute,
             lesson.examples,
-            lesson.training,
+            lesson.rows,
+            lesson.training.seed,
             Mix(settings.weight, settings.beta, settings.temperature),
             settings.own,
             Decoding(settings.max_new_tokens, settings.write_temperature),
             lesson.scratch / "tokens",
         )
-        checkpoints = lesson.scratch / "checkpoints"
-        trained = fine_tune(
-            model, lesson.examples, lesson.training, checkpoints, lesson.label, order=lesson.order, objective=objective
-        )
+        trained = lesson.tune(model, objective)
         found = objective.figures()
         counted = {**vars(trained), "tokens": found["tokens"]}
         return Distilled(**counted, assistant_tokens=found["read"], written_tokens=found["written"])
