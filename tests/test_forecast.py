@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ from bridge_distill.engine.rows import write_rows
 from bridge_distill.engine.stage import RECORD
 from bridge_distill.errors import UserError
 from bridge_distill.forecast import forecast, in_words
-from bridge_distill.models.runtime import gemm_rate
 from bridge_distill.records import Choice
 from bridge_distill.runfile import RunFile, read_run
 
@@ -156,7 +153,9 @@ def test_a_pool_too_small_for_the_share_is_one_sentence(tmp_path: Path, base: st
 def seconds_of(folder: Path, student: dict[str, Any]) -> float:
     """What teaching a student takes, with the time of scoring as the unit: each plan measures this machine anew."""
     folder.mkdir()
-    found = forecast(run_file(folder, "smollm2-135m", student=student))["stage_seconds"]
+    # So many that scoring takes minutes, of which a plan's tenths of a second are next to nothing.
+    pool = {"train": "practice:legal?n=4000&seed=1&difficulty=0", "test": "practice:legal?n=8&seed=2&difficulty=0"}
+    found = forecast(run_file(folder, "smollm2-135m", data=pool, student=student))["stage_seconds"]
     return float(found["student"] / found["score"])
 
 
@@ -167,7 +166,7 @@ def seconds_of(folder: Path, student: dict[str, Any]) -> float:
         ({"layers": [0, 29]}, 35.4 / 134.5),
         ({"mlp": 768}, 94.7 / 134.5),
         ({"mlp": 0.5}, 94.7 / 134.5),
-        ({"heads": 3}, 121.2 / 134.5),
+        ({"heads": 3}, 116.8 / 134.5),
         ({"size": "10M"}, 10 / 134.5),
     ],
 )
@@ -179,14 +178,14 @@ def test_a_student_takes_as_long_as_what_its_cut_leaves(
         seconds_of(tmp_path / name, {"steps": 5000, "shrink": uncut | asked})
         for name, asked in {"cut": shrink, "whole": {}}.items()
     )
-    assert cut / whole == pytest.approx(of_the_whole, rel=0.03)
+    assert cut / whole == pytest.approx(of_the_whole, rel=0.01)
 
 
 @pytest.mark.parametrize(
     ("curriculum", "times"),
     [
         ([{"phase": "rationales", "steps": 1000}, "labels"], 1.2),
-        ([{"phase": "rationales", "epochs": 100}, "labels"], 1.2),
+        ([{"phase": "rationales", "epochs": 1}, "labels"], 1.2),
         ([{"phase": "rationales", "share": 0.5}, "labels"], 1),
     ],
 )
@@ -195,21 +194,4 @@ def test_phases_of_a_length_of_their_own_are_counted(tmp_path: Path, curriculum:
         seconds_of(tmp_path / name, {"steps": 5000, "curriculum": phases})
         for name, phases in {"own": curriculum, "plain": ["labels"]}.items()
     )
-    assert own / plain == pytest.approx(times, rel=0.03)
-
-
-def test_a_busy_machine_is_not_taken_for_a_slow_one() -> None:
-    """A thread that often waits, as where others have the processor, measures the same rate as one that does not."""
-    alone = gemm_rate()
-
-    def wait(*_: Any) -> None:
-        time.sleep(0.3)
-        signal.setitimer(signal.ITIMER_REAL, 0.001)
-
-    before = signal.signal(signal.SIGALRM, wait)
-    signal.setitimer(signal.ITIMER_REAL, 0.001)
-    try:
-        assert gemm_rate() > 0.4 * alone
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    assert own / plain == pytest.approx(times, rel=0.01)
