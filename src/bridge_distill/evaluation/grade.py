@@ -49,19 +49,22 @@ def grade(
 
         verdicts = in_shards(questions, settings.shard, scratch, Verdict, answer, tick)
     write_rows(folder / artifacts.VERDICTS, Verdict, verdicts)
-    correct = sum(verdict.correct for verdict in verdicts)
-    cut = sum(verdict.truncated for verdict in verdicts)
+    figures = _figures(verdicts)
     if name != "base":  # untuned, it knows no end
-        tell_cut_off(cut, len(verdicts), "evaluate.max_new_tokens", settings.max_new_tokens)
+        tell_cut_off(figures["truncated"], len(verdicts), "evaluate.max_new_tokens", settings.max_new_tokens)
     acts = Counter(act for verdict in verdicts for act in verdict.acts or [])
+    return figures if guidance is None else figures | {"acts": {act: acts[act] for act in ACTS}}
+
+
+def _figures(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    correct = sum(verdict.correct for verdict in verdicts)
     return {
         "questions": len(verdicts),
         "correct": correct,
         "accuracy": correct / len(verdicts),
         "parse_failures": sum(not verdict.parsed for verdict in verdicts),
-        "truncated": cut,
+        "truncated": sum(verdict.truncated for verdict in verdicts),
         "tokens": sum(verdict.tokens for verdict in verdicts),
-        **({} if guidance is None else {"acts": {act: acts[act] for act in ACTS}}),
     }
 
 
