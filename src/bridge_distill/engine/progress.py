@@ -22,11 +22,17 @@ def unseen(done: int = 1) -> None:
     """Progress of work that is too short, or part of longer work, to be shown."""
 
 
+def say(line: str) -> None:
+    """Tell the person at the terminal; standard output stays free for what a machine reads."""
+    # In one piece: several processes may write to one terminal.
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
 def tell_cut_off(cut: int, written: int, place: str, limit: int) -> None:
     """Say so where a limit on tokens, the setting at ``place``, cut off more than one text in fifty."""
     if 50 * cut > written:
-        told = f"{place}: {limit} tokens cut off {cut} of {written} texts; a higher limit would let them end"
-        print(told, file=sys.stderr, flush=True)
+        say(f"{place}: {limit} tokens cut off {cut} of {written} texts; a higher limit would let them end")
 
 
 @contextmanager
@@ -75,8 +81,6 @@ def _lines(label: str, total: int) -> Tick:
             return
         last = now
         left = (now - started) / max(finished, 1) * (total - finished)
-        print(
-            f"{label}: {finished}/{total}, {now - started:.0f} s, about {left:.0f} s left", file=sys.stderr, flush=True
-        )
+        say(f"{label}: {finished}/{total}, {now - started:.0f} s, about {left:.0f} s left")
 
     return tick

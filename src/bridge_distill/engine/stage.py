@@ -20,6 +20,7 @@ import psutil
 
 from bridge_distill import __version__
 from bridge_distill.engine.fingerprint import differences, digest_folder, fingerprint
+from bridge_distill.engine.progress import say
 from bridge_distill.errors import UserError
 
 RECORD = "record.json"
@@ -192,13 +193,6 @@ def write_json(path: Path, value: Any) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     partial.replace(path)
-
-
-def say(line: str) -> None:
-    """Tell the person at the terminal; standard output stays free for what a machine reads."""
-    # In one piece: several processes may write to one terminal.
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from bridge_distill.engine.claims import claim
 from bridge_distill.engine.fingerprint import fingerprint
-from bridge_distill.engine.stage import RECORD, Runner, Stage, read_record, say
+from bridge_distill.engine.progress import say
+from bridge_distill.engine.stage import RECORD, Runner, Stage, read_record
 from bridge_distill.errors import UserError
 from bridge_distill.study.cells import Cell
 

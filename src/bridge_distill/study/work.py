@@ -14,7 +14,8 @@ from bridge_distill import artifacts
 from bridge_distill.artifacts import FAILED, STUDY
 from bridge_distill.engine.claims import Claimed, claim
 from bridge_distill.engine.helpers import end_with_parent
-from bridge_distill.engine.stage import say, write_json
+from bridge_distill.engine.progress import say
+from bridge_distill.engine.stage import write_json
 from bridge_distill.engine.tracking import tell_figures, tracking
 from bridge_distill.errors import UserError
 from bridge_distill.study.cells import Cell, StudyFile, check, read_study

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
-from bridge_distill.engine.stage import say
+from bridge_distill.engine.progress import say
 from bridge_distill.teacher.desk import Desk
 from bridge_distill.teacher.ledger import Ask, Grant, Ledger, Reservation, Terms
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bridge_distill.config import Teacher
-from bridge_distill.engine.stage import say
+from bridge_distill.engine.progress import say
 from bridge_distill.errors import UserError
 from bridge_distill.teacher.batch_books import Batch, BatchBooks
 from bridge_distill.teacher.batching import BatchBuyer
