@@ -63,6 +63,8 @@ def build_run(path: Path) -> Path:
     config = {
         "name": "legal",
         "seed": 7,
+        "runs": str(path),
+        "data": {"train": str(path / "questions/train.jsonl"), "test": "practice:legal?n=4"},
         "teacher": {"provider": "openai", "key_env": "BRIDGE_KEY", "key_command": "cat 'sk-very-secret file'"},
         "note": HOSTILE,
     }
@@ -282,6 +284,12 @@ def test_secrets_are_not_shown(finished: Path, page: Page) -> None:
         assert "sk-very-secret" not in (finished / name).read_text(encoding="utf-8")
     assert "key_env: BRIDGE_KEY" in page.text
     assert "--set 'teacher.key_command=(hidden)' --set seed=7" in page.text
+
+
+def test_a_page_does_not_say_where_on_this_machine_it_was_made(finished: Path, page: Page) -> None:
+    assert str(finished.parent) not in page.text
+    for line in ("runs: ..\n", "  train: ../questions/train.jsonl\n", "  test: practice:legal?n=4\n"):
+        assert line in page.text
 
 
 def test_rows_left_out_are_counted_and_listed(page: Page) -> None:

@@ -1,9 +1,11 @@
-"""What a page must not show: the values of secret settings."""
+"""What a page must not show: the values of secret settings, and where on a machine a report's folder lies."""
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+from pathlib import Path
 from typing import Any
 
 SECRETS = re.compile(r"api_?key|key_command|token$|secret|password", re.IGNORECASE)
@@ -20,10 +22,14 @@ def shown_command(line: str) -> str:
     return shlex.join(SECRET_VALUE.sub(rf"\1{HIDDEN}", argument) for argument in arguments)
 
 
-def without_secrets(value: Any) -> Any:
-    """Plain settings, with the values of secret ones hidden."""
+def shown_settings(value: Any, folder: Path) -> Any:
+    """Plain settings with the values of secret ones hidden and absolute paths relative to the report's ``folder``."""
     if isinstance(value, dict):
-        return {key: HIDDEN if SECRETS.search(key) and item else without_secrets(item) for key, item in value.items()}
+        return {
+            key: HIDDEN if SECRETS.search(key) and item else shown_settings(item, folder) for key, item in value.items()
+        }
     if isinstance(value, list):
-        return [without_secrets(item) for item in value]
+        return [shown_settings(item, folder) for item in value]
+    if isinstance(value, str) and Path(value).is_absolute():
+        return os.path.relpath(value, folder.resolve())
     return value

@@ -25,7 +25,7 @@ from bridge_distill.report.browser import browser
 from bridge_distill.report.coverage import Pool, read_pool
 from bridge_distill.report.flow import flow
 from bridge_distill.report.folder import RunFolder, graded, open_run, write_text
-from bridge_distill.report.hiding import shown_command, without_secrets
+from bridge_distill.report.hiding import shown_command, shown_settings
 from bridge_distill.report.shrinking import shrunk
 from bridge_distill.report.spending import spendings
 from bridge_distill.report.summary import write_summary
@@ -125,7 +125,7 @@ def _facts(run: RunFolder) -> dict[str, Any]:
 
     records = list(run.records())
     versions = {name: str(version) for _, record in records for name, version in (record.get("versions") or {}).items()}
-    config = without_secrets(run.facts.get("config") or {})
+    config = shown_settings(run.facts.get("config") or {}, run.path)
     return {
         "config": yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
         "command": shown_command(str(run.facts.get("command") or "")),

@@ -9,7 +9,7 @@ from typing import Any
 from bridge_distill.engine.stage import RECORD
 from bridge_distill.report import words
 from bridge_distill.report.folder import read_json, write_text
-from bridge_distill.report.hiding import shown_command, without_secrets
+from bridge_distill.report.hiding import shown_command, shown_settings
 from bridge_distill.report.page import render
 from bridge_distill.report.study import plots
 from bridge_distill.report.study.folder import StudyFolder, open_study
@@ -115,11 +115,13 @@ def _facts(study: StudyFolder, reference: str, records: list[dict[str, Any]]) ->
     versions = {name: ", ".join(sorted({str(value) for key, value in used if key == name})) for name, _ in used}
     config = study.facts["config"]
     of_reference = [config[name] for cell in study.cells if (name := f"{cell['set']}, {reference}") in config][:1]
-    shown = [yaml.safe_dump(without_secrets(each), sort_keys=False, allow_unicode=True) for each in of_reference]
-    settings = without_secrets(study.facts["study"])
+    study_file, *run_files = [
+        yaml.safe_dump(shown_settings(each, study.path), sort_keys=False, allow_unicode=True)
+        for each in (study.facts["study"], *of_reference)
+    ]
     return {
-        "config": yaml.safe_dump(settings, sort_keys=False, allow_unicode=True),
-        "run": "".join(shown),
+        "config": study_file,
+        "run": "".join(run_files),
         "command": shown_command(str(study.facts["command"])),
         "versions": versions,
         "commits": sorted({str(record["commit"]) for record in records if record.get("commit")}),
