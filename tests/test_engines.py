@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,9 +19,11 @@ from bridge_distill.config import Compute, Evaluate, Run, Tutor
 from bridge_distill.engine.rows import write_rows
 from bridge_distill.errors import UserError
 from bridge_distill.evaluation import grade
+from bridge_distill.models.batches import batches
 from bridge_distill.models.engines.transformers import Transformers
 from bridge_distill.models.engines.vllm import served_name
 from bridge_distill.models.generator import Asked, Decoding, Generation, Generator, engines, open_generator
+from bridge_distill.models.lanes import in_lanes
 from bridge_distill.models.load import Model, load
 from bridge_distill.models.writing import before
 from bridge_distill.pipeline import check
@@ -214,6 +218,62 @@ def test_tutor_and_test_give_the_same_rows_by_any_engine(server: Server, tiny_ba
         rows.append((told, scores["correct"], scores["tokens"]))
     assert rows[0] == rows[1]
     assert any(kept for _, _, kept in rows[0][0])
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize("decoding", [Decoding(40), Decoding(12, temperature=1.5, samples=3)])
+def test_batches_under_way_side_by_side_write_what_one_at_a_time_does(tiny: Model, decoding: Decoding) -> None:
+    names: set[str] = set()
+    watch = tiny.network.register_forward_pre_hook(lambda *about: names.add(threading.current_thread().name))
+    ticks: list[int] = []
+    together = Transformers(tiny, 4096).write(ASKED, decoding, 5, lambda done=1: ticks.append(done))
+    assert len(names) == len(ticks) == 2
+    assert sum(ticks) == len(ASKED)
+    names.clear()
+    alone = Transformers(tiny, 4095).write(ASKED, decoding, 5)
+    assert names == {threading.current_thread().name}
+    watch.remove()
+    assert texts(together) == texts(alone)
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_where_a_batch_fails_the_one_beside_it_ends_too() -> None:
+    network, started, finished = torch.nn.Identity(), threading.Event(), []
+
+    def work(job: int) -> None:
+        if job == 0:
+            started.wait()
+            raise MemoryError
+        started.set()
+        for _ in range(10_000_000):
+            network(job)
+        finished.append(job)
+
+    with pytest.raises(MemoryError):
+        list(in_lanes(network, work, range(9), 2))
+    assert not finished
+    assert not network._forward_pre_hooks
+    assert torch.get_num_threads() == 2
+
+
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=60), st.integers(1, 2000), st.integers(1, 5))
+def test_groups_hold_every_row_once_within_their_tokens(lengths: list[int], limit: int, lanes: int) -> None:
+    alone, found = batches(lengths, limit), batches(lengths, limit, lanes)
+    for groups in (alone, found):
+        assert sorted(row for group in groups for row in group) == list(range(len(lengths)))
+        assert all(len(group) * max(lengths[row] for row in group) <= limit for group in groups if len(group) > 1)
+    assert len(alone) <= len(found) <= -(-len(alone) // lanes) * lanes
+    largest = max(len(group) * max(lengths[row] for row in group) for group in found)
+    assert largest <= max(len(group) * max(lengths[row] for row in group) for group in alone)
 
 
 def test_memory_of_a_batch_stays_within_its_tokens(tiny: Model) -> None:

@@ -1,4 +1,4 @@
-"""The default engine: transformers, in this process, with prompts sorted by length and batches that shrink."""
+"""The default engine: transformers, in this process, with prompts sorted by length, several batches at a time."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from bridge_distill.engine.progress import Tick, unseen
 from bridge_distill.models.batches import batches
 from bridge_distill.models.decode import decode
 from bridge_distill.models.generator import Asked, Decoding, Engine, Generation, Generator, engines
+from bridge_distill.models.lanes import in_lanes, lanes_of
 from bridge_distill.models.load import Model, load, text_ids
 from bridge_distill.models.reading import left_padded, read
 from bridge_distill.models.writing import continued, generations
 
 
 class Transformers(Generator):
-    """Writes with a loaded model; a batch holds at most about ``batch_tokens`` tokens, padding included."""
+    """Writes with a loaded model; batches under way hold at most about ``batch_tokens`` tokens, padding included."""
 
     def __init__(self, model: Model, batch_tokens: int) -> None:
         self.model, self._batch_tokens = model, batch_tokens
@@ -31,9 +32,14 @@ class Transformers(Generator):
         begun = [text_ids(self.model.tokenizer, one.begun) for one in asked]
         results: list[list[Generation]] = [[] for _ in asked]
         lengths = [len(head) + len(start) + decoding.max_new_tokens for head, start in zip(heads, begun, strict=True)]
-        for batch in batches(lengths, self._batch_tokens // decoding.samples):
+        lanes = lanes_of(self.model.network, self._batch_tokens)
+        parts = batches(lengths, self._batch_tokens // decoding.samples // lanes, lanes)
+
+        def work(batch: Sequence[int]) -> list[list[Generation]]:
             draws = _draws(seed, [first + index for index in batch], decoding)
-            made = self._batch([heads[i] for i in batch], [begun[i] for i in batch], decoding, draws)
+            return self._batch([heads[i] for i in batch], [begun[i] for i in batch], decoding, draws)
+
+        for batch, made in zip(parts, in_lanes(self.model.network, work, parts, lanes), strict=True):
             for index, written in zip(batch, made, strict=True):
                 results[index] = written
             tick(len(batch))
