@@ -12,6 +12,8 @@ from bridge_distill.config import Explaining
 from bridge_distill.records import Question
 from bridge_distill.registry import Registry
 
+CUT_OFF = "cut off"
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:

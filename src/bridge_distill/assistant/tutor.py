@@ -10,7 +10,7 @@ from typing import Any
 
 from bridge_distill import artifacts, guidance
 from bridge_distill.answers import as_one, read_answer
-from bridge_distill.assistant.contract import Sample
+from bridge_distill.assistant.contract import CUT_OFF, Sample
 from bridge_distill.assistant.sieve import Sieve
 from bridge_distill.config import Compute, Explaining, Guide, Levels, Tutor
 from bridge_distill.engine.progress import Tick, progress, tell_cut_off
@@ -21,7 +21,6 @@ from bridge_distill.models.levels import explain
 from bridge_distill.records import Question, Rationale
 
 Written = Sequence[Generation | guidance.Draft]
-CUT_OFF = "cut off"
 
 
 def tutor(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bridge_distill.assistant.contract import Filter, Sample, filters
+from bridge_distill.assistant.contract import CUT_OFF, Filter, Sample, filters
 from bridge_distill.records import Question
 
 
@@ -16,4 +16,4 @@ class Finished(Filter):
 
     def refuse(self, question: Question, samples: Sequence[Sample]) -> list[str | None]:
         """One reason: cut off."""
-        return [None if sample.finished else "cut off" for sample in samples]
+        return [None if sample.finished else CUT_OFF for sample in samples]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge_distill import artifacts
+from bridge_distill.assistant.contract import CUT_OFF
 from bridge_distill.assistant.questions.guard import Guard
 from bridge_distill.assistant.questions.manner import Kind, Manner, read, readable
 from bridge_distill.config import Questions
@@ -19,7 +20,6 @@ from bridge_distill.engine.shards import shard_files
 from bridge_distill.models.generator import Asked, Decoding, Generator
 from bridge_distill.records import Draft, Question
 
-CUT_OFF = "cut off"
 UNREADABLE = "not readable as a question"
 
 
