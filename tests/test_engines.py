@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import shutil
 import threading
@@ -23,7 +24,7 @@ from bridge_distill.models.batches import batches
 from bridge_distill.models.engines.transformers import Transformers
 from bridge_distill.models.engines.vllm import served_name
 from bridge_distill.models.generator import Asked, Decoding, Generation, Generator, engines, open_generator
-from bridge_distill.models.lanes import in_lanes
+from bridge_distill.models.lanes import in_lanes, lanes_of
 from bridge_distill.models.load import Model, load
 from bridge_distill.models.writing import before
 from bridge_distill.pipeline import check
@@ -245,6 +246,25 @@ def test_batches_under_way_side_by_side_write_what_one_at_a_time_does(tiny: Mode
     assert torch.get_num_threads() == 2
 
 
+@pytest.mark.parametrize(("threads", "lanes"), [(1, 1), (2, 2), (3, 3), (4, 4), (5, 1), (6, 3), (7, 1), (8, 4)])
+def test_lanes_leave_no_thread_idle(tiny: Model, threads: int, lanes: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    assert lanes_of(tiny.network, 8192, 100) == lanes
+    assert lanes_of(tiny.network, 8192, 8192) == 1
+    torch.set_num_threads(before)
+
+
+def test_position_embeddings_that_grow_with_a_text_are_never_shared(tiny: Model) -> None:
+    network = copy.deepcopy(tiny.network)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    for rope in ({"rope_type": "dynamic"}, {"full_attention": {"rope_type": "longrope"}}):
+        network.config.rope_parameters = rope
+        assert lanes_of(network, 8192, 100) == 1
+    torch.set_num_threads(before)
+
+
 @pytest.mark.usefixtures("two_threads")
 def test_where_a_batch_fails_the_one_beside_it_ends_too() -> None:
     network, started, finished = torch.nn.Identity(), threading.Event(), []
@@ -276,11 +296,17 @@ def test_groups_hold_every_row_once_within_their_tokens(lengths: list[int], limi
     assert largest <= max(len(group) * max(lengths[row] for row in group) for group in alone)
 
 
-def test_memory_of_a_batch_stays_within_its_tokens(tiny: Model) -> None:
-    widths: list[int] = []
-    watch = tiny.network.register_forward_pre_hook(
-        lambda module, args, kwargs: widths.append(kwargs["attention_mask"].numel()), with_kwargs=True
-    )
-    Transformers(tiny, 600).write(ASKED, Decoding(20), 0)
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize(("limit", "samples"), [(600, 1), (4096, 1), (4096, 4), (4096, 30)])
+def test_what_is_under_way_stays_within_its_tokens(tiny: Model, limit: int, samples: int) -> None:
+    held: dict[str, int] = {}
+    most = []
+
+    def note(module: object, args: object, given: dict[str, torch.Tensor]) -> None:
+        held[threading.current_thread().name] = given["attention_mask"].numel()
+        most.append(sum(held.values()))
+
+    watch = tiny.network.register_forward_pre_hook(note, with_kwargs=True)
+    Transformers(tiny, limit).write(ASKED, Decoding(20, temperature=1.0, samples=samples), 0)
     watch.remove()
-    assert max(widths) <= 600
+    assert max(most) <= max(limit, samples * (max(len(tiny.prompt_ids(prompt)) for prompt in PROMPTS) + 20))

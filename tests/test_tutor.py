@@ -51,8 +51,9 @@ def plan(samples: int = 1, **changes: Any) -> Tutor:
 
 
 def reasons(chosen: Tutor, pools: Sequence[tuple[Question, list[Sample]]], scratch: Path) -> list[str]:
-    sieve = Sieve(chosen, scratch)
-    rows = sieve.sift([question for question, _ in pools], [sample for _, made in pools for sample in made])
+    sieve, samples = Sieve(chosen, scratch), [sample for _, made in pools for sample in made]
+    sieve.survey(samples)
+    rows = sieve.sift([question for question, _ in pools], samples)
     found = [row.reason for row in rows]
     sieve.close()
     return found
@@ -118,6 +119,24 @@ def test_the_best_samples_of_a_question_stay(tmp_path: Path) -> None:
     assert max(map(quality, made)) <= 0
 
 
+@given(logs=st.lists(st.floats(-9, 0), min_size=1, max_size=40), share=st.floats(0.01, 1))
+def test_the_likeliest_share_of_a_whole_pool_stays(logs: list[float], share: float) -> None:
+    pools = [(QUESTION, samples_of(("It is.", "yes"), logs=[log])) for log in logs]
+    found = reasons(plan(filters=["likeliest"], keep_likeliest=share), pools, Path())
+    kept = [log for log, reason in zip(logs, found, strict=True) if reason == "kept"]
+    assert set(found) <= {"kept", "less likely than most"}
+    assert len(kept) >= max(1, round(share * len(logs)))
+    assert len([log for log in kept if log > min(kept)]) < max(1, round(share * len(logs)))
+    assert all(log < min(kept) for log, reason in zip(logs, found, strict=True) if reason != "kept")
+
+
+def test_what_another_filter_refuses_counts_among_the_whole_pool(tmp_path: Path) -> None:
+    right, wrong = ("It is.", "yes"), ("It is not.", "no")
+    pools = [(QUESTION, samples_of(one, logs=[log])) for one, log in ((wrong, -0.1), (right, -0.2), (right, -0.3))]
+    chosen = plan(filters=["likeliest", "correct"], keep_likeliest=0.67)
+    assert reasons(chosen, pools, tmp_path) == ["disagrees with gold", "kept", "less likely than most"]
+
+
 def test_nearly_the_same_words_are_kept_once(tmp_path: Path) -> None:
     words = [f"word{at}" for at in range(60)]
     text, near, far = " ".join(words), " ".join([*words[:-1], "other"]), " ".join(words[:30])
@@ -159,6 +178,7 @@ def test_every_sample_comes_out_once_and_the_counts_add_up(
     ]
     sieve = Sieve(plan(3, filters=sorted(names), keep_best=2 if "best" in names else None), tmp_path)
     everything = [sample for _, part in pools for sample in part]
+    sieve.survey(everything)
     rows = list(sieve.sift((question for question, _ in pools), iter(everything)))
     table = sieve.table()
     sieve.close()

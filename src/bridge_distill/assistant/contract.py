@@ -37,14 +37,20 @@ class Sample:
 class Filter(ABC):
     """One test of explanations, made once for a whole pool.
 
-    ``rank`` is where it stands among the filters: a run file says which are used, not in what order.
+    ``rank`` is where it stands among the filters: a run file says which are used, not in what order. One that
+    compares a sample with the ``whole_pool`` hears of every sample before the first is judged.
     """
 
     rank: ClassVar[int]
+    whole_pool: ClassVar[bool] = False
 
     def __init__(self, settings: Explaining, scratch: Path) -> None:
         """``scratch`` is a folder for what has to be known of the rows before."""
         self.settings, self.scratch = settings, scratch
+
+    def survey(self, sample: Sample) -> None:
+        """Hear of a sample of the pool, whatever becomes of it; only for a filter of the ``whole_pool``."""
+        return
 
     @abstractmethod
     def refuse(self, question: Question, samples: Sequence[Sample]) -> Sequence[str | None]:

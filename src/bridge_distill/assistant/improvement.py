@@ -95,6 +95,7 @@ class _Round:
         total = sum(1 for _ in questions())
         with progress(f"explaining ({author})", total) as tick, closing(Sieve(chosen, scratch)) as sieve:
             written = explanations(generator, questions(), chosen, levels, scratch, seed, tick)
+            sieve.survey(written)
             rows = sieve.sift(questions(), written)
             for question in questions():
                 made = [replace(row, author=author) for row in islice(rows, chosen.samples)]

@@ -38,10 +38,17 @@ class Sieve:
         members = sorted(((filters.get(name, "filters"), name) for name in settings.filters), key=_order)
         self._steps = [_Step(name, member(settings, scratch)) for member, name in members]
 
+    def survey(self, samples: Iterable[Sample]) -> None:
+        """Tell the filters that need it of every sample of the pool, which is then judged; else read nothing."""
+        whole = [step.filter for step in self._steps if step.filter.whole_pool]
+        for sample in samples if whole else ():
+            for each in whole:
+                each.survey(sample)
+
     def sift(self, questions: Iterable[Question], samples: Iterable[Sample]) -> Iterator[Rationale]:
         """Every sample as a rationale, kept or not, with the first reason that applies; one question in memory.
 
-        ``samples`` are those of the first question, then those of the next.
+        ``samples`` are those of the first question, then those of the next, and have been surveyed.
         """
         left = iter(samples)
         for question in questions:

@@ -23,6 +23,21 @@ from bridge_distill.records import Question, Rationale
 Written = Sequence[Generation | guidance.Draft]
 
 
+class Explanations(Iterable[Sample]):
+    """Samples in order, each shard on disk before it is read; gone through again, they are only read."""
+
+    def __init__(self, files: Iterator[Path]) -> None:
+        self._made: list[Path] = []
+        self._left = files
+
+    def __iter__(self) -> Iterator[Sample]:
+        for file in [*self._made]:
+            yield from iterate_rows(file, Sample)
+        for file in self._left:
+            self._made.append(file)
+            yield from iterate_rows(file, Sample)
+
+
 def tutor(
     settings: Tutor,
     data: Path,
@@ -47,6 +62,7 @@ def tutor(
         explained = explanations(
             generator, iterate_rows(pool, Question), settings, levels, scratch, seed, tick, settings.guide, plans
         )
+        sieve.survey(explained)
         written = _counted(explained, seen)
         write_rows(folder / artifacts.RATIONALES, Rationale, sieve.sift(iterate_rows(pool, Question), written))
     tell_cut_off(seen[CUT_OFF], questions * settings.samples, "tutor.max_new_tokens", settings.max_new_tokens)
@@ -71,8 +87,8 @@ def explanations(
     tick: Tick,
     guide: Guide | None = None,
     plans: guidance.Plans | None = None,
-) -> Iterator[Sample]:
-    """The samples of every question in order, each shard on disk before it is read."""
+) -> Explanations:
+    """The samples of every question, in order."""
     decoding = Decoding(settings.max_new_tokens, settings.temperature, settings.samples)
 
     def write(part: Sequence[Question], start: int) -> Sequence[Written]:
@@ -84,8 +100,7 @@ def explanations(
         rows = [row for pair in zip(part, write(part, start), strict=True) for row in _samples(*pair)]
         write_rows(file, Sample, rows)
 
-    for file in shard_files(questions, settings.shard, scratch, make, tick):
-        yield from iterate_rows(file, Sample)
+    return Explanations(shard_files(questions, settings.shard, scratch, make, tick))
 
 
 def _counted(samples: Iterable[Sample], seen: Counter[str]) -> Iterator[Sample]:

@@ -13,8 +13,9 @@ from bridge_distill.section import LATER, WHERE, Section
 class Explaining(Section):
     """Samples of each question, and the filters that they pass (docs/tutor.md).
 
-    ``max_words``, ``max_alike`` and ``keep_best`` are what the filters ``length``, ``near_duplicates`` and ``best``
-    hold to, ``agreement`` what ``correct`` holds to where gold is not known: more than this share must say the same.
+    ``max_words``, ``keep_likeliest``, ``max_alike`` and ``keep_best`` are what the filters ``length``, ``likeliest``,
+    ``near_duplicates`` and ``best`` hold to, ``agreement`` what ``correct`` holds to where gold is not known: more than
+    this share must say the same.
     ``shard`` questions are sorted into batches together: many, so that few batches wait for one long explanation, yet
     no more than the smallest base writes in minutes on two cores, since a kill loses those of the shard under way.
     """
@@ -24,6 +25,7 @@ class Explaining(Section):
     max_new_tokens: Positive = 160
     filters: list[str] = ["finished", "answer", "correct", "repetition", "length"]
     max_words: Positive = 150
+    keep_likeliest: Share = Field(default=0.7, json_schema_extra=LATER)
     max_alike: Share = 0.8
     keep_best: Positive | None = None
     agreement: Annotated[float, Field(ge=0.5, lt=1)] = Field(default=0.5, json_schema_extra=LATER)

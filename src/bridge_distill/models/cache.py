@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+from threading import Lock
 from typing import Any
 
 # Columns that a full buffer gains: a longer text costs one copy in so many steps.
 _ROOM = 32
+_MAKING = Lock()
 
 
 def plain(cache: Any) -> Any:
@@ -36,8 +38,13 @@ def picked(cache: Any, rows: Any, first: int) -> Any:
     return found
 
 
-@functools.cache
 def _growing_layer() -> Any:
+    with _MAKING:  # two lanes would each make a class of their own, neither of which knows the other's layers
+        return _made_growing_layer()
+
+
+@functools.cache
+def _made_growing_layer() -> Any:
     from transformers.cache_utils import DynamicLayer
 
     class Growing(DynamicLayer):  # type: ignore[no-untyped-call]

@@ -82,10 +82,12 @@ def answer_questions(
 def settle(chosen: Tutor, pool: Path, samples: Iterable[Sample], folder: Path, scratch: Path) -> list[dict[str, Any]]:
     """Write a ``Rationale`` for each sample and a ``Consensus`` for each question of ``pool``; returns the filters.
 
-    One question is in memory at a time. Without agreement none of its explanations is looked at.
+    One question is in memory at a time; ``samples`` can be gone through more than once. Without agreement none of its
+    explanations is looked at.
     """
     path = folder / artifacts.RATIONALES
     with closing(Sieve(chosen, scratch)) as sieve:
+        sieve.survey(samples)
         write_rows(path, Rationale, _sifted(iterate_rows(pool, Question), samples, sieve, chosen))
         table = sieve.table()
     told, asked = iterate_rows(path, Rationale), iterate_rows(pool, Question)

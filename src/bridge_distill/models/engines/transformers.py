@@ -32,7 +32,8 @@ class Transformers(Generator):
         begun = [text_ids(self.model.tokenizer, one.begun) for one in asked]
         results: list[list[Generation]] = [[] for _ in asked]
         lengths = [len(head) + len(start) + decoding.max_new_tokens for head, start in zip(heads, begun, strict=True)]
-        lanes = lanes_of(self.model.network, self._batch_tokens)
+        longest = decoding.samples * max(lengths, default=0)
+        lanes = lanes_of(self.model.network, self._batch_tokens, longest)
         parts = batches(lengths, self._batch_tokens // decoding.samples // lanes, lanes)
 
         def work(batch: Sequence[int]) -> list[list[Generation]]:
