@@ -305,7 +305,7 @@ def test_a_phase_tokenises_each_text_once(phase: str, tiny_base: Path, tmp_path:
     reader = model.tokenizer = Reader(model.tokenizer)
     phases = phases_of(settings)
     course = Course(settings, phases, model, tmp_path, tmp_path / "scratch", Compute(), 0)
-    examples = course.examples(MATERIALS)
+    examples = [phases[0].examples(MATERIALS)]
     done = phases[0].teach(model, course.lesson(0, examples, []))
     assert (done.steps, done.examples) == (2, len(examples[0]))
     assert {reader.read[example.completion] for example in examples[0]} == {1}
