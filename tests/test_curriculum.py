@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -205,6 +206,24 @@ def test_a_bad_curriculum_is_refused_in_one_sentence(curriculum: list[Any], sent
 def test_options_left_out_and_written_at_their_default_are_the_same_student() -> None:
     assert identity(student("mix")) == identity(student({"phase": "mix", "long_share": 0.2}))
     assert identity(student("mix")) != identity(student({"phase": "mix", "long_share": 0.3}))
+
+
+def test_a_student_is_decided_by_what_its_instruction_file_holds(tmp_path: Path) -> None:
+    def found(name: str, reply: str) -> dict[str, Any]:
+        path = tmp_path / name
+        path.write_text(json.dumps({"prompt": "Why?", "answer": reply}))
+        return identity(student("instruct", instructions=str(path)))
+
+    assert found("one", "Because.") == found("other", "Because.")
+    assert found("one", "Because.") != found("one", "For no reason.")
+    assert found("one", "Because.") != identity(student("instruct"))
+
+
+def test_a_missing_instruction_file_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    settings = student("instruct", "labels", instructions=str(tmp_path / "none.jsonl"))
+    for ask in (lambda: check(settings, with_assistant=False), lambda: identity(settings)):
+        with pytest.raises(UserError, match=r"student\.instructions: .*none\.jsonl cannot be read"):
+            ask()
 
 
 def test_a_curriculum_reads_back_as_it_is_told() -> None:
