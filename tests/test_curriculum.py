@@ -256,11 +256,19 @@ def test_a_phase_makes_good_what_those_before_read_too_much_of_a_budget_of_token
     assert (steps(on_top, 0), steps(on_top, 1, 360)) == (9, 25)
 
 
-@given(st.lists(st.sampled_from(["heal", "instruct", "rationales", "labels"]), min_size=1), st.floats(0.05, 1))
+@given(st.lists(st.sampled_from(["heal", "instruct", "rationales", "labels"]), min_size=1), st.floats(0.05, 0.99))
 def test_shares_of_a_curriculum_add_up(names: list[str], warm_up: float) -> None:
     settings = student(*names, warm_up=warm_up)
     found = shares(settings, phases_of(settings))
     assert sum(share or 0 for share in found) == pytest.approx(1)
+
+
+def test_a_warm_up_that_leaves_nothing_to_the_task_is_refused() -> None:
+    for length in ({"tokens": 1000}, {"steps": 100}):
+        with pytest.raises(UserError, match=r"^student\.warm_up: 1 leaves nothing to the phases that teach the task"):
+            check(student("instruct", "labels", warm_up=1, **length), with_assistant=False)
+        for alone in ("instruct", "labels"):
+            check(student(alone, warm_up=1, **length), with_assistant=False)
 
 
 @pytest.fixture(scope="module")
