@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -207,6 +208,24 @@ def test_options_left_out_and_written_at_their_default_are_the_same_student() ->
     assert identity(student("mix")) != identity(student({"phase": "mix", "long_share": 0.3}))
 
 
+def test_a_student_is_decided_by_what_its_instruction_file_holds(tmp_path: Path) -> None:
+    def found(name: str, reply: str) -> dict[str, Any]:
+        path = tmp_path / name
+        path.write_text(json.dumps({"prompt": "Why?", "answer": reply}))
+        return identity(student("instruct", instructions=str(path)))
+
+    assert found("one", "Because.") == found("other", "Because.")
+    assert found("one", "Because.") != found("one", "For no reason.")
+    assert found("one", "Because.") != identity(student("instruct"))
+
+
+def test_a_missing_instruction_file_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    settings = student("instruct", "labels", instructions=str(tmp_path / "none.jsonl"))
+    for ask in (lambda: check(settings, with_assistant=False), lambda: identity(settings)):
+        with pytest.raises(UserError, match=r"student\.instructions: .*none\.jsonl cannot be read"):
+            ask()
+
+
 def test_a_curriculum_reads_back_as_it_is_told() -> None:
     settings = student("instruct", {"phase": "mix", "order": "short_first", "share": 0.5, "long_share": 0.3})
     told = settings.model_dump(mode="json")
@@ -237,11 +256,19 @@ def test_a_phase_makes_good_what_those_before_read_too_much_of_a_budget_of_token
     assert (steps(on_top, 0), steps(on_top, 1, 360)) == (9, 25)
 
 
-@given(st.lists(st.sampled_from(["heal", "instruct", "rationales", "labels"]), min_size=1), st.floats(0.05, 1))
+@given(st.lists(st.sampled_from(["heal", "instruct", "rationales", "labels"]), min_size=1), st.floats(0.05, 0.99))
 def test_shares_of_a_curriculum_add_up(names: list[str], warm_up: float) -> None:
     settings = student(*names, warm_up=warm_up)
     found = shares(settings, phases_of(settings))
     assert sum(share or 0 for share in found) == pytest.approx(1)
+
+
+def test_a_warm_up_that_leaves_nothing_to_the_task_is_refused() -> None:
+    for length in ({"tokens": 1000}, {"steps": 100}):
+        with pytest.raises(UserError, match=r"^student\.warm_up: 1 leaves nothing to the phases that teach the task"):
+            check(student("instruct", "labels", warm_up=1, **length), with_assistant=False)
+        for alone in ("instruct", "labels"):
+            check(student(alone, warm_up=1, **length), with_assistant=False)
 
 
 @pytest.fixture(scope="module")
@@ -305,7 +332,7 @@ def test_a_phase_tokenises_each_text_once(phase: str, tiny_base: Path, tmp_path:
     reader = model.tokenizer = Reader(model.tokenizer)
     phases = phases_of(settings)
     course = Course(settings, phases, model, tmp_path, tmp_path / "scratch", Compute(), 0)
-    examples = course.examples(MATERIALS)
+    examples = [phases[0].examples(MATERIALS)]
     done = phases[0].teach(model, course.lesson(0, examples, []))
     assert (done.steps, done.examples) == (2, len(examples[0]))
     assert {reader.read[example.completion] for example in examples[0]} == {1}

@@ -16,6 +16,7 @@ from bridge_distill.config import Compute, Shrink, Student
 from bridge_distill.engine.rows import write_rows
 from bridge_distill.errors import UserError
 from bridge_distill.models.generator import Asked, Decoding, open_generator
+from bridge_distill.models.load import load_tokenizer, text_ids
 from bridge_distill.records import EXPERT, Question, Rationale
 from bridge_distill.student import curriculum_phases, teach_student
 from bridge_distill.student.contract import Materials, Phase
@@ -32,6 +33,7 @@ MATERIALS = Materials(
     tokens=lambda text: len(text.split()),
     seed=0,
 )
+SMALL = Shrink(layers=2, vocabulary="task", common_tokens=0)
 
 
 def phase(settings: Any) -> Phase[Any]:
@@ -106,6 +108,29 @@ def test_every_phase_says_what_it_read(tiny_base: Path, tmp_path: Path) -> None:
         assert each["tokens"] > each["steps"]
         assert each["losses"][-1][0] == each["steps"]
     assert figures["tokens"] == sum(each["tokens"] for each in figures["phases"])
+
+
+def words(folder: Path, texts: list[str]) -> list[list[str]]:
+    """The tokens that a model folder's tokenizer makes of some texts."""
+    tokenizer = load_tokenizer(str(folder), "m")
+    return [tokenizer.convert_ids_to_tokens(text_ids(tokenizer, text)) for text in texts]
+
+
+def test_what_a_curriculum_teaches_keeps_its_tokens(tiny_base: Path, tmp_path: Path) -> None:
+    curriculum = ["instruct", "multi_task"]
+    taught(tiny_base, tmp_path, curriculum=curriculum, shrink=SMALL)
+    made = [example for name in curriculum for example in phase(name).examples(MATERIALS)]
+    texts = [str(text) for one in made for text in (one.prompt, one.completion)]
+    assert words(tmp_path / "out" / artifacts.MODEL, texts) == words(tiny_base, texts)
+
+
+def test_an_instruction_file_makes_no_vocabulary_larger(tiny_base: Path, tmp_path: Path) -> None:
+    path, sizes = tmp_path / "i.jsonl", []
+    path.write_text(json.dumps({"prompt": practice.make("legal", 9, 7, 0.0)[8].text, "answer": "neighbour"}))
+    for name, file in (("without", None), ("with", str(path))):
+        taught(tiny_base, tmp_path / name, steps=2, instructions=file, shrink=SMALL)
+        sizes.append(len(load_tokenizer(str(tmp_path / name / "out" / artifacts.MODEL), "m")))
+    assert sizes[0] == sizes[1]
 
 
 @pytest.mark.parametrize("curriculum", [["labels"], ["heal", "rationales"], ["instruct", "multi_task", "label_after"]])

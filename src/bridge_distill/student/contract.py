@@ -25,7 +25,7 @@ class Materials:
     """The pool with new questions, the kept rationales (paid ones first, then the assistant's), and instructions.
 
     Rationales and new questions are empty where no phase needs rationales. ``tokens`` counts a text's tokens for the
-    student that is taught; ``seed`` is the run's.
+    student's base, as many as for the student itself; ``seed`` is the run's.
     """
 
     questions: list[Question]

@@ -15,7 +15,7 @@ from bridge_distill.errors import UserError
 from bridge_distill.models.load import Model
 from bridge_distill.models.train import Example, Training
 from bridge_distill.models.train.examples import Row, encode
-from bridge_distill.student.contract import ASSISTANT, Lesson, Materials, Phase, orders
+from bridge_distill.student.contract import ASSISTANT, Lesson, Phase, orders
 from bridge_distill.student.schedule import steps_of
 
 
@@ -33,10 +33,6 @@ class Course:
     scratch: Path
     compute: Compute
     seed: int
-
-    def examples(self, materials: Materials) -> list[list[Example]]:
-        """What each phase teaches; raises ``UserError`` where the materials have nothing for one."""
-        return [phase.examples(materials) for phase in self.phases]
 
     def lesson(self, index: int, examples: Sequence[list[Example]], spent: Sequence[int]) -> Lesson:
         """Phase ``index`` as it is about to be taught, after phases that have read ``spent`` real tokens each.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from bridge_distill.config import CurriculumPhase, Student
 from bridge_distill.engine.together import sharded
 from bridge_distill.errors import UserError, nearest
 from bridge_distill.student.contract import ASSISTANT, Phase, curriculum_phases, orders
+from bridge_distill.student.instructions import digest, read_instructions
 from bridge_distill.student.schedule import shares, steps_of
 from bridge_distill.validation import read_section
 
@@ -24,7 +26,7 @@ def needs(settings: Student) -> frozenset[str]:
 
 
 def check(settings: Student, with_assistant: bool) -> None:
-    """Raise ``UserError`` for a curriculum that cannot be taught, whatever the data are."""
+    """Raise ``UserError`` for a curriculum that cannot be taught, whatever the data are, or a bad instruction file."""
     phases = phases_of(settings)
     for item, phase in zip(settings.curriculum, phases, strict=True):
         if ASSISTANT in phase.needs and not with_assistant:
@@ -34,13 +36,19 @@ def check(settings: Student, with_assistant: bool) -> None:
             problem = f"in the phase {item.phase} the student writes, which its parts under FSDP cannot"
             raise UserError(phase.place, problem, "start the processes without FSDP, or leave the phase out")
     shares(settings, phases)
+    if settings.instructions is not None:
+        read_instructions(Path(settings.instructions))
 
 
 def identity(settings: Student) -> dict[str, Any]:
-    """What decides a student, with every option of a phase that was left out at its default."""
+    """What decides a student: each phase with the options that were left out, and what the instruction file holds.
+
+    Raises ``UserError`` where that cannot be read.
+    """
     read = zip(settings.curriculum, phases_of(settings), strict=True)
     items = [{**item.identity(), "options": phase.settings.identity()} for item, phase in read]
-    return settings.identity() | {"curriculum": items}
+    held = None if settings.instructions is None else digest(Path(settings.instructions))
+    return settings.identity() | {"curriculum": items, "instructions": held}
 
 
 def expected_tokens(settings: Student, examples: int, mean_tokens: float) -> list[tuple[str, int]]:

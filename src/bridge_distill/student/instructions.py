@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from bridge_distill.engine.fingerprint import file_digest
 from bridge_distill.errors import UserError
 from bridge_distill.models.train import Example
 
@@ -21,7 +22,7 @@ def read_instructions(path: Path) -> tuple[list[Example], list[str]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError("student.instructions", f"{path} cannot be read ({error})", "give a JSONL file") from None
+        raise _unreadable(path, error) from None
     examples, refused = [], []
     for number, line in enumerate(lines, 1):
         try:
@@ -36,3 +37,15 @@ def read_instructions(path: Path) -> tuple[list[Example], list[str]]:
             "student.instructions", f"{path} holds no instruction with a response", "give a JSONL file that does"
         )
     return examples, refused
+
+
+def digest(path: Path) -> str:
+    """What an instruction file holds, wherever it stands; raises ``UserError`` if it cannot be read."""
+    try:
+        return f"sha256:{file_digest(path)}"
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    return UserError("student.instructions", f"{path} cannot be read ({error})", "give a JSONL file")

@@ -17,7 +17,7 @@ def shares(settings: Student, phases: Sequence[Phase[Any]]) -> list[float | None
     """Each phase's share of the student's length, together 1; None for a phase that has a length of its own.
 
     Of what named shares leave, phases that warm up get ``warm_up`` where others are there too; each kind splits its
-    part evenly. Raises ``UserError`` where named shares leave too much or too little.
+    part evenly. Raises ``UserError`` where named shares, or the warm-up, leave too much or too little.
     """
     items = settings.curriculum
     own = [item.steps is not None or item.epochs is not None for item in items]
@@ -28,6 +28,9 @@ def shares(settings: Student, phases: Sequence[Phase[Any]]) -> list[float | None
         raise UserError("student.curriculum", problem, "let them add up to 1, or leave one out")
     warming = [index for index in waiting if phases[index].warm_up]
     teaching = [index for index in waiting if not phases[index].warm_up]
+    if warming and teaching and settings.warm_up == 1:
+        problem = "1 leaves nothing to the phases that teach the task"
+        raise UserError("student.warm_up", problem, "choose less, or leave those phases out")
     of_warm_up = settings.warm_up if warming and teaching else float(bool(warming))
     found: list[float | None] = [None if own[index] else item.share for index, item in enumerate(items)]
     for kind, part in ((warming, of_warm_up), (teaching, 1 - of_warm_up)):

@@ -11,9 +11,10 @@ from bridge_distill import artifacts, prompts
 from bridge_distill.config import Compute, Student
 from bridge_distill.engine.stage import write_json
 from bridge_distill.errors import UserError
-from bridge_distill.models.load import Model, load, text_ids
+from bridge_distill.models.load import Model, load, load_tokenizer, text_ids
 from bridge_distill.models.runtime import set_seed
 from bridge_distill.models.shrink import cut, weigh
+from bridge_distill.models.train import Example
 from bridge_distill.records import Question, Rationale
 from bridge_distill.student.contract import RATIONALES, Materials, Phase
 from bridge_distill.student.course import Course
@@ -39,13 +40,15 @@ def teach_student(
     """
     phases = phases_of(settings)
     questions, rationales = _read(phases, data, taught_by)
-    instructions, refused = read_instructions(Path(settings.instructions)) if settings.instructions else ([], [])
-    figures = _so_far(scratch, len(phases))
-    model = _start(settings, questions, rationales, scratch, len(figures), compute, seed)
-    course = Course(settings, phases, model, assistant, scratch, compute, seed)
-    examples = course.examples(
-        Materials(questions, rationales, instructions, lambda text: len(text_ids(model.tokenizer, text)), seed)
+    instructions, refused = (
+        ([], []) if settings.instructions is None else read_instructions(Path(settings.instructions))
     )
+    tokenizer = load_tokenizer(settings.base, "student.base")
+    materials = Materials(questions, rationales, instructions, lambda text: len(text_ids(tokenizer, text)), seed)
+    examples = [phase.examples(materials) for phase in phases]
+    figures = _so_far(scratch, len(phases))
+    model = _start(settings, materials, examples, scratch, len(figures), compute, seed)
+    course = Course(settings, phases, model, assistant, scratch, compute, seed)
     for index in range(len(figures), len(phases)):
         lesson = course.lesson(index, examples, [each["tokens"] for each in figures])
         taught = phases[index].teach(model, lesson)
@@ -83,8 +86,8 @@ def _so_far(scratch: Path, phases: int) -> list[dict[str, Any]]:
 
 def _start(
     settings: Student,
-    questions: Sequence[Question],
-    rationales: Sequence[Rationale],
+    materials: Materials,
+    examples: Sequence[Sequence[Example]],
     scratch: Path,
     done: int,
     compute: Compute,
@@ -94,10 +97,18 @@ def _start(
     set_seed(seed)
     if done:
         return load(str(scratch / f"phase-{done - 1}" / artifacts.MODEL), compute, "student", trained=True)
-    texts = [prompts.local(question) for question in questions] + [row.text for row in rationales]
-    texts += [prompts.answer_line(question.answer) for question in questions if question.answer is not None]
     model = load(settings.base, compute, "student.base", trained=True)
-    return cut(model, settings.shrink, texts, "student.shrink")
+    return cut(model, settings.shrink, _texts(materials, examples), "student.shrink")
+
+
+def _texts(materials: Materials, examples: Sequence[Sequence[Example]]) -> list[str]:
+    """Whatever of the task the student will read or write, each text once."""
+    # Rows of an instruction file have so many words that their tokens would outweigh the student.
+    general = frozenset(materials.instructions)
+    learnt = [example for made in examples for example in made if example not in general]
+    texts = [prompts.local(question) for question in materials.questions]
+    texts += [text for example in learnt for text in (example.prompt, example.completion) if text is not None]
+    return list(dict.fromkeys(texts))
 
 
 def _keep_phase(model: Model, folder: Path, figures: list[dict[str, Any]]) -> None:
