@@ -86,6 +86,14 @@ def test_texts_keep_their_tokens(kind: str, tmp_path: Path) -> None:
         )
 
 
+def test_a_word_keeps_its_tokens_wherever_it_stands(tmp_path: Path) -> None:
+    base, states = load_tokenizer("smollm2-135m", "base"), ["Kentucky", "Virginia", "Nebraska", "Ohio", "Maine"]
+    asked = [f"A firm from {state} sues." for state in states]
+    trimmed = rebuilt(load_tokenizer("smollm2-135m", "base"), asked, tmp_path)
+    for text in [f"{one} and {other}.\n{one}" for one in states for other in states]:
+        assert trimmed.tokenize(text) == base.tokenize(text)
+
+
 def test_any_text_round_trips_through_the_embedded_base_s_trimmed_tokenizer(tmp_path: Path) -> None:
     base = load_tokenizer("smollm2-135m", "base")
     trimmed = rebuilt(load_tokenizer("smollm2-135m", "base"), TEXTS[:9], tmp_path)

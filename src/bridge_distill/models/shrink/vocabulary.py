@@ -17,6 +17,7 @@ from typing import Any
 # Rows that were never trained: hundreds in Llama 3, thousands in Gemma 3.
 _PLACEHOLDER = re.compile(r"<unused\d+>|<\|reserved_special_token_\d+\|>")
 _SPACE = "▁"
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,14 @@ class Trimmed:
 def trim(tokenizer: Any, texts: Iterable[str], common: int) -> Trimmed:
     """Keep the tokens of ``texts``, all bytes, the added tokens, and the ``common`` earliest merges.
 
-    ``tokenizer`` is a transformers fast tokenizer. Raises ``ValueError`` if it is no BPE over bytes.
+    A word of ``texts`` keeps the tokens that it has after a space and those at the beginning of a line: an explanation
+    may begin with what a question named in its middle. ``tokenizer`` is a transformers fast tokenizer. Raises
+    ``ValueError`` if it is no BPE over bytes.
     """
     spec = json.loads(tokenizer.backend_tokenizer.to_str())
     vocabulary: dict[str, int] = spec["model"]["vocab"]
     keep = _remainder(spec)
-    found = {i for text in texts for i in tokenizer.backend_tokenizer.encode(text).ids}
+    found = _ids(tokenizer, texts)
     spec["added_tokens"] = [
         token for token in spec["added_tokens"] if token["id"] in found or _named(tokenizer, token["content"])
     ]
@@ -55,6 +58,17 @@ def trim(tokenizer: Any, texts: Iterable[str], common: int) -> Trimmed:
         token["id"] = new_id[token["id"]]
     _renumber(spec.get("post_processor"), new_id)
     return Trimmed(kept, _rebuilt(spec))
+
+
+def _ids(tokenizer: Any, texts: Iterable[str]) -> set[int]:
+    """The tokens of texts, and of their words after a space and in lines of their own."""
+    encode, found, words = tokenizer.backend_tokenizer.encode, set[int](), set[str]()
+    for text in texts:
+        found.update(encode(text).ids)
+        words.update(_WORD.findall(text))
+    for word in words:
+        found.update(encode(f" {word}").ids, encode(f"\n{word}").ids)
+    return found
 
 
 def _remainder(spec: Mapping[str, Any]) -> set[str]:
