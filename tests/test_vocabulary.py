@@ -90,7 +90,7 @@ def test_a_word_keeps_its_tokens_wherever_it_stands(tmp_path: Path) -> None:
     base, states = load_tokenizer("smollm2-135m", "base"), ["Kentucky", "Virginia", "Nebraska", "Ohio", "Maine"]
     asked = [f"A firm from {state} sues." for state in states]
     trimmed = rebuilt(load_tokenizer("smollm2-135m", "base"), asked, tmp_path)
-    for text in [f"{one} and {other}.\n{one}" for one in states for other in states]:
+    for text in [f"{one} sues {other}.\n{one}" for one in states for other in states]:
         assert trimmed.tokenize(text) == base.tokenize(text)
 
 
