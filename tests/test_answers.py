@@ -153,10 +153,74 @@ def test_yes_no(text, choices, answer):
         ("1e999", None),
         ("10 to 12", None),
         ("none", None),
+        ("5½", "5.5"),
+        ("-5½", "-5.5"),
+        ("1½ hours", "1.5"),
+        ("about 5 ½ cups", "5.5"),
+        ("$2½ million", "2.5 million"),
+        ("1.2 * 10**5", "120000"),
+        ("9.8 m/s^2", "9.8"),
+        ("12 [1]", "12"),
+        ("16 think that horse #12 wins", "16"),
+        ("2^10 = 1024", "1024"),
+        ("½5", None),
+        ("5①", None),
+        ("101₂", None),
+        ("12.6¹", None),
+        ("3²", None),
+        ("(3)²", None),
+        ("10⁻³", None),
+        ("10^(6)", None),
+        ("5*105", None),
+        ("5e3kg", None),
+        ("y = 1125*(2/45)", None),
+        ("1'000", None),
+        ("1_000", None),
+        ("10—12", None),
+        ("7;8", None),
+        ("5 or .5", None),
+        ("5 or €-6", None),
+        ("5 or ~6", None),
     ],
 )
 def test_number(text, answer):
     assert canonical("number", text) == answer
+
+
+@given(
+    first=st.integers(0, 9999),
+    sign=st.sampled_from(["+", "*", "×", "^", "**", "~", "—", "_", "'", ";", "x", " + ", " ^ ", "² + "]),
+    second=st.integers(0, 9999),
+)
+def test_two_numbers_that_a_sign_joins_are_not_read_as_one(first, sign, second):
+    assert canonical("number", f"{first}{sign}{second}") is None
+
+
+@given(
+    whole=st.integers(0, 999_999),
+    fraction=st.sampled_from([("½", 0.5), ("¼", 0.25), ("¾", 0.75), ("⅛", 0.125)]),
+    sign=st.sampled_from(["", "-"]),
+)
+def test_a_fraction_of_one_sign_is_added_to_the_whole_before_it(whole, fraction, sign):
+    char, value = fraction
+    read = canonical("number", f"{sign}{whole}{char}")
+    assert read is not None
+    assert abs(float(read)) == whole + value
+    assert read.startswith("-") == (sign == "-")
+
+
+@pytest.mark.parametrize(
+    ("reply", "read"),
+    [
+        ("Answer: 2**3", "2**3"),
+        ("Answer: 5 **(five)**", "5 (five)"),
+        ("**Answer: 23**", "23"),
+        ("**Answer:** **5** apples", "5 apples"),
+        ("**Answer: 2**3**", "2**3"),
+    ],
+)
+def test_double_stars_between_digits_are_a_power_and_others_bold(reply, read):
+    assert read_answer(reply, ask("text")) == read
 
 
 @pytest.mark.parametrize(
