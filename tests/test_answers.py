@@ -246,7 +246,7 @@ def test_number_agrees_within_limits_in_the_scale_of_gold(gold, accepted, refuse
 
 @given(
     value=st.decimals(-(10**9), 10**9, allow_nan=False, places=3),
-    tolerance=st.floats(0, 0.5),
+    tolerance=st.none() | st.floats(0, 0.5),
     scale=st.sampled_from(["", " percent", " thousand", " million"]),
 )
 @settings(max_examples=100, deadline=None)
@@ -256,6 +256,17 @@ def test_gold_lies_within_its_own_limits(value, tolerance, scale):
     low, high = limits(gold, tolerance)
     assert low <= high
     assert is_correct(gold, ask("number", gold, low=low, high=high))
+
+
+@given(
+    gold=st.integers(-(10**7), 10**7),
+    off=st.integers(-200, 200),
+    scale=st.sampled_from(["", " percent", " thousand", " million"]),
+)
+def test_a_whole_number_without_a_tolerance_agrees_with_itself_alone(gold, off, scale):
+    low, high = limits(f"{gold}{scale}", None)
+    answer = canonical("number", f"{gold + off:,}{scale}")
+    assert is_correct(answer, ask("number", f"{gold}{scale}", low=low, high=high)) == (off == 0)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ _FACTORS = {
     "trillion": Fraction(10**12),
 }
 _SHORT = {"k": "thousand", "m": "million", "mn": "million", "b": "billion", "bn": "billion"}
+ROUNDED = 0.01  # of a number with decimals, which another rounding may write otherwise
 _DIGITS = 100
 _SMALL, _LARGE = Fraction(1, 10**40), Fraction(10**60)
 _MINUS = str.maketrans({"−": "-", "–": "-", "‐": "-", "‑": "-", "⁄": "/", "×": "x"})
@@ -84,14 +85,17 @@ class Number:
         return any(low - slack <= float(value) <= high + slack for value in _readings(given, gold[1]))
 
 
-def limits(gold: str, tolerance: float) -> tuple[float, float]:
+def limits(gold: str, tolerance: float | None) -> tuple[float, float]:
     """The accepted interval around canonical ``gold``, in its own scale.
 
-    ``tolerance`` is relative, and absolute around 0. Raises ``ValueError`` for what is no canonical number.
+    ``tolerance`` is relative, and absolute around 0; None takes a whole number exactly, and one with decimals within
+    ``ROUNDED``. Raises ``ValueError`` for what is no canonical number.
     """
     read = _read(gold)
     if read is None:
         raise ValueError(f"{gold!r} is not a canonical number")
+    if tolerance is None:
+        tolerance = 0 if read[0].denominator == 1 else ROUNDED
     value = float(read[0])
     margin = abs(value) * tolerance or tolerance
     return value - margin, value + margin
