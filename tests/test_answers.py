@@ -95,10 +95,58 @@ def test_the_last_answer_line_counts(reply, answer):
         ("A house", "D"),
         ("F", None),
         ("nowhere", None),
+        ("(A) band", "A"),
+        ("(C) college, not a house", "C"),
+        ("(C) college, because (B) is wrong", "C"),
+        ("(B) is the correct answer", "B"),
+        ("C: because the U.S. has colleges (vitamin B)", "C"),
+        ("house!", "D"),
+        ("A) college", None),
+        ("A. house", None),
+        ("(A) college, because they have pianos", None),
+        ("(A) and (B)", None),
+        ("(a) or (b)", None),
+        ("A) or B)", None),
+        ("(A) band or (B) music room", None),
+        ("A. band B. music room", None),
+        ("(A) band and not B", None),
+        ("A. Wait. Answer: B", None),
+        ("(A) is wrong", None),
+        ("(A) not", None),
+        ("(A) band is wrong", None),
+        ("(B) music room - Incorrect", None),
+        ("(B) music room - It is small, so it is not the correct answer.", None),
     ],
 )
 def test_choice(text, letter):
     assert canonical("choice", text, CHOICES) == letter
+
+
+@pytest.mark.parametrize(
+    ("text", "choices", "letter"),
+    [
+        ("A. Lincoln", ["x", "A. Lincoln"], "B"),
+        ("E. Coli!", ["E coli", "E. coli"], "B"),
+        ("the ground", ["the ground", "ground"], "A"),
+        ("(B) Not guilty, because she was away", ["Guilty", "Not guilty"], "B"),
+    ],
+)
+def test_a_choice_as_it_is_written_goes_before_every_other_reading(text, choices, letter):
+    assert canonical("choice", text, choices) == letter
+
+
+@given(
+    letter=st.sampled_from("ABCDE"),
+    other=st.sampled_from("ABCDE"),
+    form=st.sampled_from(["({})", "{})", "[{}]", "({}):"]),
+    joint=st.sampled_from([" and ", " or ", " ", ", ", ", or ", ". Answer: ", " is wrong, so ", " - not "]),
+)
+def test_two_marked_letters_are_no_answer_and_one_is(letter, other, form, joint):
+    one, two = form.format(letter), form.format(other)
+    assert canonical("choice", one, CHOICES) == letter
+    assert canonical("choice", f"{one} {CHOICES['ABCDE'.index(letter)]}", CHOICES) == letter
+    if letter != other:
+        assert canonical("choice", f"{one}{joint}{two}", CHOICES) is None
 
 
 def test_choice_without_listed_choices_takes_letters_only():
@@ -119,10 +167,32 @@ def test_choice_without_listed_choices_takes_letters_only():
         ("B", None, None),
         ("C", ["Yes", "No"], None),
         ("A", ["red", "blue"], None),
+        *[(text, None, "yes") for text in ("'Yes'", "_Yes_", "(yes)", "Yes!", "yes - it is", "Yes—it is", "Yes it is")],
+        ("Yes, because it is not below the limit", None, "yes"),
+        ("Yes (the sum is not in dispute)", None, "yes"),
+        ("No, it does not", None, "no"),
+        ("No, not really", None, "no"),
+        ("No because the sum is too small", None, "no"),
+        ("No. 28,000 is not greater than 75,000.", None, "no"),
+        ("(B) No, because it is late", ["Yes", "No"], "no"),
+        ("(A) No, because it is late", ["Yes", "No"], None),
+        ("A) Yes is wrong", ["Yes", "No"], None),
+        *[(text, None, None) for text in ("No doubt, it applies", "No information is given", "No idea", "No-one")],
+        *[(text, None, None) for text in ("No. 1", "Yes?", "yes? not at all", "Yes, not really", "Yes or maybe")],
+        *[(text, None, None) for text in ("Yes, or maybe", "Yes is wrong", "'Yes' is wrong", "Yes... wait", "Yes/no")],
     ],
 )
 def test_yes_no(text, choices, answer):
     assert canonical("yes_no", text, choices) == answer
+
+
+@given(
+    word=st.sampled_from(["yes", "no", "True", "FALSE"]),
+    around=st.sampled_from(["{}", "({})", "'{}'", "{}.", "_{}_", "{}!"]),
+    rest=st.sampled_from(["", ", since it is so", " because of that", ": it is", "; there is", " (it is)", " - it is"]),
+)
+def test_a_word_with_its_reason_is_that_word(word, around, rest):
+    assert canonical("yes_no", around.format(word) + rest) == canonical("yes_no", word) is not None
 
 
 @pytest.mark.parametrize(
