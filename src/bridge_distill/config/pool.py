@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from bridge_distill.config.types import Positive, Rate
 from bridge_distill.section import WHERE, Section
@@ -24,6 +24,13 @@ class Data(Section):
     tolerance: Annotated[float, Field(ge=0, lt=1)] | None = None
     limit_train: Positive | None = None
     limit_test: Positive | None = None
+
+    @field_validator("answer")
+    @classmethod
+    def _some_form(cls, value: str | list[str]) -> str | list[str]:
+        if not value:
+            raise ValueError("names no answer form")
+        return value
 
     @property
     def forms(self) -> list[str]:
