@@ -95,10 +95,58 @@ def test_the_last_answer_line_counts(reply, answer):
         ("A house", "D"),
         ("F", None),
         ("nowhere", None),
+        ("(A) band", "A"),
+        ("(C) college, not a house", "C"),
+        ("(C) college, because (B) is wrong", "C"),
+        ("(B) is the correct answer", "B"),
+        ("C: because the U.S. has colleges (vitamin B)", "C"),
+        ("house!", "D"),
+        ("A) college", None),
+        ("A. house", None),
+        ("(A) college, because they have pianos", None),
+        ("(A) and (B)", None),
+        ("(a) or (b)", None),
+        ("A) or B)", None),
+        ("(A) band or (B) music room", None),
+        ("A. band B. music room", None),
+        ("(A) band and not B", None),
+        ("A. Wait. Answer: B", None),
+        ("(A) is wrong", None),
+        ("(A) not", None),
+        ("(A) band is wrong", None),
+        ("(B) music room - Incorrect", None),
+        ("(B) music room - It is small, so it is not the correct answer.", None),
     ],
 )
 def test_choice(text, letter):
     assert canonical("choice", text, CHOICES) == letter
+
+
+@pytest.mark.parametrize(
+    ("text", "choices", "letter"),
+    [
+        ("A. Lincoln", ["x", "A. Lincoln"], "B"),
+        ("E. Coli!", ["E coli", "E. coli"], "B"),
+        ("the ground", ["the ground", "ground"], "A"),
+        ("(B) Not guilty, because she was away", ["Guilty", "Not guilty"], "B"),
+    ],
+)
+def test_a_choice_as_it_is_written_goes_before_every_other_reading(text, choices, letter):
+    assert canonical("choice", text, choices) == letter
+
+
+@given(
+    letter=st.sampled_from("ABCDE"),
+    other=st.sampled_from("ABCDE"),
+    form=st.sampled_from(["({})", "{})", "[{}]", "({}):"]),
+    joint=st.sampled_from([" and ", " or ", " ", ", ", ", or ", ". Answer: ", " is wrong, so ", " - not "]),
+)
+def test_two_marked_letters_are_no_answer_and_one_is(letter, other, form, joint):
+    one, two = form.format(letter), form.format(other)
+    assert canonical("choice", one, CHOICES) == letter
+    assert canonical("choice", f"{one} {CHOICES['ABCDE'.index(letter)]}", CHOICES) == letter
+    if letter != other:
+        assert canonical("choice", f"{one}{joint}{two}", CHOICES) is None
 
 
 def test_choice_without_listed_choices_takes_letters_only():
@@ -119,10 +167,32 @@ def test_choice_without_listed_choices_takes_letters_only():
         ("B", None, None),
         ("C", ["Yes", "No"], None),
         ("A", ["red", "blue"], None),
+        *[(text, None, "yes") for text in ("'Yes'", "_Yes_", "(yes)", "Yes!", "yes - it is", "Yes—it is", "Yes it is")],
+        ("Yes, because it is not below the limit", None, "yes"),
+        ("Yes (the sum is not in dispute)", None, "yes"),
+        ("No, it does not", None, "no"),
+        ("No, not really", None, "no"),
+        ("No because the sum is too small", None, "no"),
+        ("No. 28,000 is not greater than 75,000.", None, "no"),
+        ("(B) No, because it is late", ["Yes", "No"], "no"),
+        ("(A) No, because it is late", ["Yes", "No"], None),
+        ("A) Yes is wrong", ["Yes", "No"], None),
+        *[(text, None, None) for text in ("No doubt, it applies", "No information is given", "No idea", "No-one")],
+        *[(text, None, None) for text in ("No. 1", "Yes?", "yes? not at all", "Yes, not really", "Yes or maybe")],
+        *[(text, None, None) for text in ("Yes, or maybe", "Yes is wrong", "'Yes' is wrong", "Yes... wait", "Yes/no")],
     ],
 )
 def test_yes_no(text, choices, answer):
     assert canonical("yes_no", text, choices) == answer
+
+
+@given(
+    word=st.sampled_from(["yes", "no", "True", "FALSE"]),
+    around=st.sampled_from(["{}", "({})", "'{}'", "{}.", "_{}_", "{}!"]),
+    rest=st.sampled_from(["", ", since it is so", " because of that", ": it is", "; there is", " (it is)", " - it is"]),
+)
+def test_a_word_with_its_reason_is_that_word(word, around, rest):
+    assert canonical("yes_no", around.format(word) + rest) == canonical("yes_no", word) is not None
 
 
 @pytest.mark.parametrize(
@@ -153,10 +223,74 @@ def test_yes_no(text, choices, answer):
         ("1e999", None),
         ("10 to 12", None),
         ("none", None),
+        ("5½", "5.5"),
+        ("-5½", "-5.5"),
+        ("1½ hours", "1.5"),
+        ("about 5 ½ cups", "5.5"),
+        ("$2½ million", "2.5 million"),
+        ("1.2 * 10**5", "120000"),
+        ("9.8 m/s^2", "9.8"),
+        ("12 [1]", "12"),
+        ("16 think that horse #12 wins", "16"),
+        ("2^10 = 1024", "1024"),
+        ("½5", None),
+        ("5①", None),
+        ("101₂", None),
+        ("12.6¹", None),
+        ("3²", None),
+        ("(3)²", None),
+        ("10⁻³", None),
+        ("10^(6)", None),
+        ("5*105", None),
+        ("5e3kg", None),
+        ("y = 1125*(2/45)", None),
+        ("1'000", None),
+        ("1_000", None),
+        ("10—12", None),
+        ("7;8", None),
+        ("5 or .5", None),
+        ("5 or €-6", None),
+        ("5 or ~6", None),
     ],
 )
 def test_number(text, answer):
     assert canonical("number", text) == answer
+
+
+@given(
+    first=st.integers(0, 9999),
+    sign=st.sampled_from(["+", "*", "×", "^", "**", "~", "—", "_", "'", ";", "x", " + ", " ^ ", "² + "]),
+    second=st.integers(0, 9999),
+)
+def test_two_numbers_that_a_sign_joins_are_not_read_as_one(first, sign, second):
+    assert canonical("number", f"{first}{sign}{second}") is None
+
+
+@given(
+    whole=st.integers(0, 999_999),
+    fraction=st.sampled_from([("½", 0.5), ("¼", 0.25), ("¾", 0.75), ("⅛", 0.125)]),
+    sign=st.sampled_from(["", "-"]),
+)
+def test_a_fraction_of_one_sign_is_added_to_the_whole_before_it(whole, fraction, sign):
+    char, value = fraction
+    read = canonical("number", f"{sign}{whole}{char}")
+    assert read is not None
+    assert abs(float(read)) == whole + value
+    assert read.startswith("-") == (sign == "-")
+
+
+@pytest.mark.parametrize(
+    ("reply", "read"),
+    [
+        ("Answer: 2**3", "2**3"),
+        ("Answer: 5 **(five)**", "5 (five)"),
+        ("**Answer: 23**", "23"),
+        ("**Answer:** **5** apples", "5 apples"),
+        ("**Answer: 2**3**", "2**3"),
+    ],
+)
+def test_double_stars_between_digits_are_a_power_and_others_bold(reply, read):
+    assert read_answer(reply, ask("text")) == read
 
 
 @pytest.mark.parametrize(
@@ -182,7 +316,7 @@ def test_number_agrees_within_limits_in_the_scale_of_gold(gold, accepted, refuse
 
 @given(
     value=st.decimals(-(10**9), 10**9, allow_nan=False, places=3),
-    tolerance=st.floats(0, 0.5),
+    tolerance=st.none() | st.floats(0, 0.5),
     scale=st.sampled_from(["", " percent", " thousand", " million"]),
 )
 @settings(max_examples=100, deadline=None)
@@ -192,6 +326,17 @@ def test_gold_lies_within_its_own_limits(value, tolerance, scale):
     low, high = limits(gold, tolerance)
     assert low <= high
     assert is_correct(gold, ask("number", gold, low=low, high=high))
+
+
+@given(
+    gold=st.integers(-(10**7), 10**7),
+    off=st.integers(-200, 200),
+    scale=st.sampled_from(["", " percent", " thousand", " million"]),
+)
+def test_a_whole_number_without_a_tolerance_agrees_with_itself_alone(gold, off, scale):
+    low, high = limits(f"{gold}{scale}", None)
+    answer = canonical("number", f"{gold + off:,}{scale}")
+    assert is_correct(answer, ask("number", f"{gold}{scale}", low=low, high=high)) == (off == 0)
 
 
 @pytest.mark.parametrize(

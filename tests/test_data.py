@@ -54,7 +54,7 @@ def test_both_splits_are_frozen_with_their_figures(tmp_path):
     assert figures["rejected_by_split"] == {"train": {}, "test": {}}
     assert figures["answers"]["test"] == {"16": 1, "25": 1, "36": 1, "9": 1}
     assert figures["majority"] == 0.25
-    assert {(question.low, question.answer, question.high) for question in test} >= {(8.91, "9", 9.09)}
+    assert {(question.low, question.answer, question.high) for question in test} >= {(9.0, "9", 9.0)}
     assert rejected(tmp_path) == []
     assert json.loads(json.dumps(figures)) == figures
 
@@ -132,6 +132,22 @@ def test_gold_is_needed_for_tests_only(tmp_path):
     figures = freeze(data_of(tmp_path, train, [*TEST, {"id": "t", "question": "Open?"}]), tmp_path)
     assert figures["rejected_by_split"]["test"] == {"test question without answer": 1}
     assert [question.answer for question in artifacts.train_questions(tmp_path)] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "limits", "year", "price"),
+    [
+        (None, None, (1999.0, 1999.0), (2.475, 2.525)),
+        (0.1, None, (1799.1, 2198.9), (2.25, 2.75)),
+        (0, None, (1999.0, 1999.0), (2.5, 2.5)),
+        (None, [1, 2000], (1.0, 2000.0), (1.0, 2000.0)),
+    ],
+)
+def test_a_whole_number_is_exact_unless_the_settings_or_its_row_say_otherwise(tmp_path, tolerance, limits, year, price):
+    train = [{"id": n, "question": n, "answer": n, "limits": limits} for n in ("1999", "2.5")]
+    freeze(data_of(tmp_path, train, tolerance=tolerance), tmp_path)
+    found = {question.answer: (question.low, question.high) for question in artifacts.train_questions(tmp_path)}
+    assert found == {"1999": pytest.approx(year), "2.5": pytest.approx(price)}
 
 
 def test_forms_are_tried_in_order_and_limits_and_scale_are_read(tmp_path):

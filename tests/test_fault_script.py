@@ -80,6 +80,7 @@ def test_rules_say_which_calls_are_hit_and_the_first_that_fits_counts(tmp_path: 
         ("reset", r"is no list of rules"),
         ("", r"is no list of rules"),
         ("[{", r"is neither YAML nor JSON"),
+        ("2024-02-30", r"is neither YAML nor JSON"),
     ],
 )
 def test_a_bad_script_names_its_rule(tmp_path: Path, text: str, pattern: str) -> None:

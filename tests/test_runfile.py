@@ -125,7 +125,15 @@ BAD: list[tuple[Any, str]] = [
     ("- a\n- b\n", "holds no settings"),
     ("a: [1\n", r"run\.yaml:\d+: is not YAML"),
     ("a: \t1\n", r"run\.yaml:1: is not YAML"),
+    ("name: 2024-02-30\n", r"run\.yaml: holds a value that cannot be read \(day is out of range for month\)"),
+    ("name: \x00\n", r"run\.yaml: is not YAML"),
     ({}, "name: is missing"),
+    ({**PLAIN, "seed": -1}, r"seed: .*greater than or equal to 0 \(got -1\)"),
+    ({**PLAIN, "seed": 2**31}, r"seed: .*less than or equal to 2147483647"),
+    ({**PLAIN, "data": {**PLAIN["data"], "answer": []}}, r"data\.answer: names no answer form \(got \[\]\)"),
+    ({**PLAIN, "data": {**PLAIN["data"], "train": "a\0.jsonl"}}, r"data\.train: holds a NUL"),
+    ({**PLAIN, "student": {"instructions": "\ud800"}}, r"student\.instructions: holds .*half a character"),
+    ({**PLAIN, "arms": {"x": {"data.test": "b\0"}}}, r"arms\.x\.data\.test: holds a NUL"),
     ({**PLAIN, "name": "a/b"}, "name: string should match"),
     (
         {"name": "r", "data": PLAIN["data"]},
@@ -166,7 +174,19 @@ def test_a_bad_run_file_is_refused_in_one_sentence(tmp_path: Path, tree: Any, se
 
 
 @pytest.mark.parametrize(
-    "override", ["student.epochs", "=3", "student.epochs=[1", "name.x=1", "student.nope=1", "none.yaml"]
+    "override",
+    [
+        "student.epochs",
+        "=3",
+        "student.epochs=[1",
+        "name.x=1",
+        "student.nope=1",
+        "none.yaml",
+        "name=2025-11-31",
+        "seed=-1",
+        "data.answer=[]",
+        r'data.train="a\0"',
+    ],
 )
 def test_a_bad_override_is_refused_in_one_sentence(tmp_path: Path, override: str) -> None:
     with pytest.raises(UserError) as caught:

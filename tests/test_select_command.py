@@ -151,6 +151,7 @@ BAD: list[tuple[list[str], str]] = [
     (["--embeddings", "length"], "--embeddings length: does not hold lists of numbers of one length"),
     (["--embeddings", "none.npy"], "--embeddings none.npy: cannot be read (No such file or directory)"),
     (["--method", "rand"], "select.method: unknown selection method 'rand'; did you mean 'random'?"),
+    (["--method", "random", "--set", "x=2024-02-30"], "--set x=2024-02-30: '2024-02-30' is not a YAML value; quote it"),
     (["--method", "random", "--set", "x=1"], "select.options.x: is no option of random; it takes none"),
     (["--set", "neighbours"], "--set neighbours: has no value; write such as --set name=value."),
     (

@@ -70,6 +70,7 @@ def test_a_new_model_of_a_size_is_drawn(
     ("options", "said"),
     [
         (["--layers", "many"], r"^shrink\.layers.*: .*many.*; see bridge-distill shrink --help\.$"),
+        (["--layers", "2024-02-30"], r"^shrink\.layers.*2024-02-30"),
         (["--layers", "9"], r"^shrink\.layers: 9 layers asked of a base that has 4; give at most 4\.$"),
         (["--size", "10X"], r"^shrink\.size: must be a number of parameters such as 10M"),
         (["--layer-choice", "best", "--layers", "2"], r"^shrink\.layer_choice: .*'best'"),

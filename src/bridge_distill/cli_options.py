@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from bridge_distill.config.types import MOST_SEED
 from bridge_distill.errors import UserError
 
 Many = list[str] | None
@@ -17,7 +18,7 @@ Embeddings = Annotated[
     str | None, typer.Option(metavar="SOURCE", help="A .npy file of shape (rows, width), or a column of lists.")
 ]
 Settings = Annotated[Many, typer.Option("--set", metavar="K=V", help="An option of the method (docs/selection.md).")]
-Seed = Annotated[int, typer.Option(min=0, help="Decides every draw.")]
+Seed = Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Decides every draw.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Cores to use; all where left out.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that are there.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
@@ -41,7 +42,7 @@ def read_settings(texts: Many) -> dict[str, Any]:
         *sections, last = key.split(".")
         try:
             _section(tree, sections)[last] = yaml.safe_load(value)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError):
             raise UserError(f"--set {key}={value}", f"{value!r} is not a YAML value", "quote it") from None
     return tree
 

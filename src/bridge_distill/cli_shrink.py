@@ -96,7 +96,7 @@ def _number(text: str) -> Any:
     """``6``, ``0.5`` or ``0,1,29`` as values; other texts as they are, for the section to refuse."""
     try:
         return yaml.safe_load(f"[{text}]") if "," in text else yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         return text
 
 

@@ -76,12 +76,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(str(path), f"cannot be read ({error.strerror})", "give the path of a run file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise UserError(str(path), "is not YAML (not UTF-8 text)", "save it as UTF-8") from None
+    except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise UserError(
-            where, f"is not YAML ({getattr(error, 'problem', None) or 'not UTF-8 text'})", "mend that line"
-        ) from None
+        problem = getattr(error, "problem", None) or getattr(error, "reason", "not a text")
+        raise UserError(where, f"is not YAML ({problem})", "mend that line") from None
+    except ValueError as error:  # such as a date that is none
+        raise UserError(str(path), f"holds a value that cannot be read ({error})", "correct or quote it") from None
     if not isinstance(tree, dict):
         raise UserError(str(path), "holds no settings", "write sections such as data: and budget:")
     return tree
@@ -93,7 +96,7 @@ def _apply_text(tree: dict[str, Any], override: str) -> None:
         raise UserError(f"--set {override}", "has no value", "write --set student.epochs=2")
     try:
         _apply(tree, key.strip(), yaml.safe_load(value), f"--set {override}")
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         raise UserError(f"--set {override}", f"{value!r} is not a YAML value", "quote it") from None
 
 

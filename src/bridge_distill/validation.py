@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -11,10 +12,12 @@ from bridge_distill.errors import UserError, nearest
 from bridge_distill.section import Section
 
 S = TypeVar("S", bound=Section)
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def read_section(model: type[S], values: Mapping[str, Any], below: str = "") -> S:
     """Validate values that a user wrote under the dotted path ``below``; raises ``UserError``."""
+    _check_texts(values, below)
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -32,6 +35,18 @@ def read_options(model: type[S], options: Mapping[str, Any], place: str, named_b
             cure = nearest(option, model.model_fields) if model.model_fields else none
             raise UserError(f"{place}.options.{option}", f"is no option of {name}", cure)
     return read_section(model, options, f"{place}.options")
+
+
+def _check_texts(value: Any, place: str) -> None:
+    """Raise ``UserError`` for a text that can be neither a path nor a line of a file."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            _check_texts(item, f"{place}.{key}" if place else str(key))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            _check_texts(item, f"{place}.{number}")
+    elif isinstance(value, str) and _UNWRITABLE.search(value):
+        raise UserError(place, "holds a NUL or half a character", "take it out")
 
 
 def _as_user_error(error: ValidationError, model: type[BaseModel], below: str) -> UserError:

@@ -14,7 +14,10 @@ from bridge_distill.registry import Registry
 MARK = "Answer:"
 _MARKED = re.compile(r"\banswer[\s*_`]*:\s*([^\n]*)", flags=re.IGNORECASE)
 _BOXED = re.compile(r"\\boxed\{([^{}\n]*)\}")
-_TAG = re.compile(r"</?(?:b|i|em|strong|p|span|code|answer)>|<br ?/?>|\*\*", flags=re.IGNORECASE)
+# Double stars between digits or brackets are a power, all others bold.
+_TAG = re.compile(
+    r"</?(?:b|i|em|strong|p|span|code|answer)>|<br ?/?>|(?<![\d)])\*\*|\*\*(?![\d(])", flags=re.IGNORECASE
+)
 
 
 class AnswerForm(Protocol):

@@ -20,17 +20,21 @@ _FACTORS = {
     "trillion": Fraction(10**12),
 }
 _SHORT = {"k": "thousand", "m": "million", "mn": "million", "b": "billion", "bn": "billion"}
+ROUNDED = 0.01  # of a number with decimals, which another rounding may write otherwise
 _DIGITS = 100
 _SMALL, _LARGE = Fraction(1, 10**40), Fraction(10**60)
 _MINUS = str.maketrans({"−": "-", "–": "-", "‐": "-", "‑": "-", "⁄": "/", "×": "x"})
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
+_POWER = re.compile(r"(?<=[\d)])[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+")
+# Fractions, lowered and circled digits: spelt plainly they would run into the digit beside them.
+_APART = re.compile(r"(?<=\d)(?=[¼-¾⅐-↉₀-₉①-⓿])|(?<=[¼-¾⅐-↉])(?=\d)")
 _PLAIN = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d*)?|\.\d+"
 _NUMBER = re.compile(
     rf"""(?:(?:about|approximately|approx\.?|around|roughly|is)\s+|[~≈]\s*)?
     (?P<open>\()?\s*(?P<sign>[-+]|(?:minus|negative)\s)?\s*(?P<money>us\$|usd|eur|gbp|[$€£¥₹])?\s*
     (?P<open2>\()?(?P<sign2>[-+])?\s*
     (?:(?P<whole>\d{{1,6}})\s+)?(?:(?P<top>\d{{1,15}})\s*/\s*(?P<bottom>\d{{1,15}})(?![\d/])|
-    (?P<plain>{_PLAIN})(?:e(?P<power>[-+]?\d{{1,3}})(?![\w])|\s*[x*]\s*10\s*\^?\s*\(?(?P<ten>[-+]?\d{{1,3}})\)?)?)
+    (?P<plain>{_PLAIN})(?:e(?P<power>[-+]?\d{{1,3}})(?![\w])|\s*[x*]\s*10\s*(?:\^|\*\*)\s*\(?(?P<ten>[-+]?\d{{1,3}})\)?)?)
     (?P<rest>.*)""",
     flags=re.VERBOSE | re.DOTALL,
 )
@@ -38,6 +42,9 @@ _SCALE = re.compile(
     r"\s*(%|percent\b|per\ cent\b|percentage\b|pct\b|thousands?\b|millions?\b|billions?\b|trillions?\b)"
 )
 _UNIT = re.compile(r"\s*[.,;:!?]*\s*$|\s*[^\d\s.,/:-]")
+_JOINED = re.compile(r"\s*(?:(?:[^\w\s()\[\]{}]+|[xe_])\s*\d|[*^+]\s*\([-+]?\d)")
+_SECOND = re.compile(r"\s[-+~≈]?[$€£¥₹]?[-+]?\.?\d")
+_BRACKETED = re.compile(r"\([^()]*\)")
 
 
 class Number:
@@ -55,7 +62,8 @@ class Number:
         """Read one number: separators, fractions, ``(12.6)`` for minus, scientific notation, money, percent.
 
         What follows the number is taken for its unit and ignored; after an ``=`` only the last side counts.
-        A comma that groups no thousands (``12,5``) and a second number beside the first are no number.
+        A comma that groups no thousands (``12,5``), what is still to be computed (``3*4``, ``10^6``) and a second
+        number beside the first are no number.
         """
         read = _read(text)
         return None if read is None else _spell(*read)
@@ -77,14 +85,17 @@ class Number:
         return any(low - slack <= float(value) <= high + slack for value in _readings(given, gold[1]))
 
 
-def limits(gold: str, tolerance: float) -> tuple[float, float]:
+def limits(gold: str, tolerance: float | None) -> tuple[float, float]:
     """The accepted interval around canonical ``gold``, in its own scale.
 
-    ``tolerance`` is relative, and absolute around 0. Raises ``ValueError`` for what is no canonical number.
+    ``tolerance`` is relative, and absolute around 0; None takes a whole number exactly, and one with decimals within
+    ``ROUNDED``. Raises ``ValueError`` for what is no canonical number.
     """
     read = _read(gold)
     if read is None:
         raise ValueError(f"{gold!r} is not a canonical number")
+    if tolerance is None:
+        tolerance = 0 if read[0].denominator == 1 else ROUNDED
     value = float(read[0])
     margin = abs(value) * tolerance or tolerance
     return value - margin, value + margin
@@ -102,8 +113,9 @@ def _readings(given: tuple[Fraction, str], scale: str) -> list[Fraction]:
 
 @lru_cache(maxsize=1024)  # a question's gold is read by its maker, its limits and every comparison
 def _read(text: str) -> tuple[Fraction, str] | None:
-    raised = re.sub(r"(?<=10)[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+", lambda power: "^" + power[0].translate(_RAISED), text)
-    plain = unicodedata.normalize("NFKC", raised).translate(_MINUS).lower().rsplit("=", 1)[-1].strip()
+    raised = _POWER.sub(lambda power: "^" + power[0].translate(_RAISED), text)
+    spelt = unicodedata.normalize("NFKC", _APART.sub(" ", raised))
+    plain = spelt.translate(_MINUS).lower().rsplit("=", 1)[-1].strip()
     if len(plain) > 400:
         return None
     found = _NUMBER.fullmatch(plain)
@@ -122,7 +134,7 @@ def _measured(found: re.Match[str]) -> tuple[Fraction, str] | None:
             return None
         rest = rest[1:]
         scale, rest = (scale, rest) if scale else _scale(rest, money=bool(found["money"]))
-    if not _UNIT.match(rest) or re.search(r"\s[-+]?[$€£]?\d", re.sub(r"\([^()]*\)", "", rest)):
+    if not _UNIT.match(rest) or _JOINED.match(rest) or _SECOND.search(_BRACKETED.sub("", rest)):
         return None
     signs = sum((found[name] or "").strip() in ("-", "minus", "negative") for name in ("sign", "sign2")) + bracketed
     return (-value if signs % 2 else value), scale

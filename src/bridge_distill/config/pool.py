@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from bridge_distill.config.types import Positive, Rate
 from bridge_distill.section import WHERE, Section
@@ -13,16 +13,24 @@ from bridge_distill.section import WHERE, Section
 class Data(Section):
     """Where questions come from: a path, ``hf:owner/name[:split]``, or ``practice:task?n=800&seed=1``.
 
-    ``train`` and ``test`` are no part of the identity: the digest of what they hold is.
+    ``train`` and ``test`` are no part of the identity: the digest of what they hold is. A row's ``limits`` go before
+    ``tolerance``, the share of a number by which an answer may differ; None is 0 for a whole number, else 1%.
     """
 
     train: str = Field(json_schema_extra=WHERE)
     test: str = Field(json_schema_extra=WHERE)
     answer: str | list[str] = "text"
     columns: dict[str, str] = {}
-    tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    tolerance: Annotated[float, Field(ge=0, lt=1)] | None = None
     limit_train: Positive | None = None
     limit_test: Positive | None = None
+
+    @field_validator("answer")
+    @classmethod
+    def _some_form(cls, value: str | list[str]) -> str | list[str]:
+        if not value:
+            raise ValueError("names no answer form")
+        return value
 
     @property
     def forms(self) -> list[str]:

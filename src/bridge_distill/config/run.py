@@ -14,7 +14,7 @@ from bridge_distill.config.pool import Data, Score, Select
 from bridge_distill.config.questions import Questions
 from bridge_distill.config.student import Student
 from bridge_distill.config.teacher import Teacher
-from bridge_distill.config.types import RunName
+from bridge_distill.config.types import RunName, Seed
 from bridge_distill.section import WHERE, Section
 
 
@@ -22,7 +22,7 @@ class Run(Section):
     """A whole run file. ``arms`` are named overrides of it (dotted keys), reported beside it."""
 
     name: RunName
-    seed: int = 0
+    seed: Seed = 0
     data: Data
     budget: Budget
     score: Score = Score()

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from bridge_distill.amounts import amount_or_share
 from bridge_distill.config.budget import CapSettings
-from bridge_distill.config.types import RunName
+from bridge_distill.config.types import RunName, Seed
 from bridge_distill.section import Section
 
 QUERIES_ALONE = (
@@ -32,7 +32,7 @@ class Study(Section):
     arms: Annotated[dict[RunName, dict[str, Any]], Field(min_length=1)]
     reference: str
     budgets: list[int | str] = []
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0]
+    seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
     data: dict[RunName, dict[str, Any]] = {}
     cap: CapSettings | None = None
     keep: Literal["all", "none"] = "all"

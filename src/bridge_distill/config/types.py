@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+MOST_SEED = 2**31 - 1  # parts add to a seed, and some generators take 32 bits
+Seed = Annotated[int, Field(ge=0, le=MOST_SEED)]
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]

@@ -83,8 +83,8 @@ class Maker:
         return None if text is None else self._forms[form].canonical(text, choices) or " ".join(text.split())
 
 
-def bounded(question: Question, tolerance: float) -> Question:
-    """Give a number with gold and without limits of its own the interval of ``tolerance`` around gold."""
+def bounded(question: Question, tolerance: float | None) -> Question:
+    """Give a number with gold and without limits of its own the interval of ``tolerance`` around gold (``limits``)."""
     if question.form != "number" or question.answer is None or question.low is not None:
         return question
     low, high = limits(question.answer, tolerance)

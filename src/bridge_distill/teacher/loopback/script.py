@@ -70,7 +70,7 @@ def read_script(path: Path) -> Script:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(str(path), f"cannot be read ({error.strerror})", "give the path of a fault script") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except (yaml.YAMLError, ValueError):
         raise UserError(str(path), "is neither YAML nor JSON", "write a list of rules") from None
     if isinstance(tree, dict) and not set(tree) <= {"seed", "rules"}:
         raise UserError(str(path), "holds more than seed and rules", "write seed: 1 and rules: [...]")
