@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -73,6 +74,19 @@ def test_learning_from_stored_grades_brings_the_student_nearer(tiny_base: Path, 
     trained = off_policy(student_of(tiny_base), tiny_base, tmp_path, Training(40, 4, 5e-3, 400, 100, 1))
     losses = [loss for _, loss in trained.losses]
     assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
+
+
+def test_a_text_that_is_repeated_is_read_once(tiny_base: Path, tmp_path: Path) -> None:
+    model, teacher = student_of(tiny_base), load(str(tiny_base), Compute(), "a")
+    found = []
+    for name, examples in (("once", EXAMPLES), ("thrice", [EXAMPLES[0], *EXAMPLES, EXAMPLES[0]])):
+        rows = encode(model, examples, 400)
+        found.append(stored(model, teacher, examples, rows, 4, Mix(1.0, 0.0, 1.0), tmp_path / name, 4000, "reading"))
+    once, thrice = found
+    assert (len(thrice.grades), thrice.grades.read) == (len(EXAMPLES), once.grades.read)
+    for place, same in enumerate([0, *range(len(EXAMPLES)), 0]):
+        for name, column in thrice.columns(place).items():
+            assert np.array_equal(column, once.columns(same)[name])
 
 
 @pytest.mark.parametrize("teach", [off_policy, on_policy])
