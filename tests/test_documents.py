@@ -65,6 +65,15 @@ def test_every_phase_and_order_is_described(name: str) -> None:
     assert f"`{name}`" in CURRICULUM
 
 
+def test_the_baseline_of_labels_is_one_and_the_same_wherever_it_is_shipped() -> None:
+    files = [yaml.safe_load(path.read_text()) for path in (ROOT / "configs").rglob("*.yaml")]
+    arms = [file["arms"]["labels"] for file in files if "labels" in file.get("arms", {})]
+    assert len(arms) > 5
+    assert all(arm == arms[0] for arm in arms)
+    [override] = re.findall(r"^\| `labels` \| `(.*?)` \|", (ROOT / "docs/baselines.md").read_text(), re.MULTILINE)
+    assert yaml.safe_load(override)["student.curriculum"] == arms[0]["student.curriculum"]
+
+
 def test_every_baseline_is_described_as_it_is_shipped() -> None:
     page = (ROOT / "docs/baselines.md").read_text(encoding="utf-8")
     shipped = read_run(ROOT / "configs/baselines.yaml")

@@ -21,7 +21,7 @@ from bridge_distill.engine.rows import write_rows
 from bridge_distill.engine.shards import shard_files
 from bridge_distill.errors import UserError
 from bridge_distill.models.generator import Decoding
-from bridge_distill.models.load import Model, load
+from bridge_distill.models.load import Model, load, text_ids
 from bridge_distill.models.reading import Reading, read
 from bridge_distill.models.runtime import set_seed
 from bridge_distill.models.writing import write
@@ -29,6 +29,7 @@ from bridge_distill.records import Question
 from bridge_distill.selection import score
 from bridge_distill.selection.difficulty import difficulty
 from bridge_distill.selection.measure import signals
+from families import loaded, save
 from scribe import write_after
 
 OPEN = practice.make("financial", 6, 3, 0.0)
@@ -70,6 +71,16 @@ def test_loss_after_a_reading_is_that_of_a_plain_pass(tiny: Model, reading: Read
         ids = [*tiny.prompt_ids(HEADS[14 + row]), *tiny.tokenizer(MARK, add_special_tokens=False)["input_ids"], *told]
         logs = tiny.network(torch.tensor([ids])).logits[0, -len(told) - 1 : -1].log_softmax(-1)
         assert loss == pytest.approx(-logs.gather(1, torch.tensor(told)[:, None]).mean().item(), abs=1e-4)
+
+
+def test_a_family_that_caps_its_logits_is_read_with_the_cap(tmp_path: Path) -> None:
+    model = loaded(save("gemma2", tmp_path, final_logit_softcapping=0.5))
+    prompt, told = model.prompt_ids("Was it a breach?"), text_ids(model.tokenizer, "It was, of a duty.")
+    found = read(model, [prompt])
+    plain = model.network(torch.tensor([prompt + told])).logits[0, len(prompt) - 1 : -1].float()
+    torch.testing.assert_close(found.next_logits()[0], plain[0], atol=1e-4, rtol=1e-4)
+    expected = -plain.log_softmax(-1).gather(1, torch.tensor(told)[:, None]).mean().item()
+    assert found.loss([0], [told])[0] == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("tail", [True, False])

@@ -70,6 +70,27 @@ def test_an_instruction_file_is_read_in_the_usual_spellings(tmp_path: Path) -> N
     assert [line.split(" ")[0] for line in refused] == ["i.jsonl:3", "i.jsonl:4", "i.jsonl:5"]
 
 
+def test_what_an_instruction_is_given_stands_below_it(tmp_path: Path) -> None:
+    path = tmp_path / "i.jsonl"
+    rows = [
+        {"instruction": "Sort these.", "input": "b, a", "output": "a, b"},
+        {"instruction": "Who wrote it?", "context": "Ada wrote it.", "response": "Ada."},
+        {"instruction": "Greet.", "input": "", "output": "Hello."},
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    prompts_of = [example.prompt for example in read_instructions(path)[0]]
+    assert prompts_of == ["Sort these.\nb, a", "Who wrote it?\nAda wrote it.", "Greet."]
+
+
+def test_a_row_may_hold_any_separator_of_lines_but_its_own(tmp_path: Path) -> None:
+    path, text = tmp_path / "i.jsonl", "one\u2028two\u0085three"
+    row = json.dumps({"prompt": "Say it.", "answer": text}, ensure_ascii=False)
+    path.write_bytes(f"{row}\r\n\n{row}\n".encode())
+    examples, refused = read_instructions(path)
+    assert [example.completion for example in examples] == [text] * 2
+    assert refused == []
+
+
 @pytest.mark.parametrize("content", ["", "{}\n", None])
 def test_an_instruction_file_without_instructions_is_refused(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "i.jsonl"

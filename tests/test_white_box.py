@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import shutil
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -75,6 +77,19 @@ def test_learning_from_stored_grades_brings_the_student_nearer(tiny_base: Path, 
     assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
 
 
+def test_a_text_that_is_repeated_is_read_once(tiny_base: Path, tmp_path: Path) -> None:
+    model, teacher = student_of(tiny_base), load(str(tiny_base), Compute(), "a")
+    found = []
+    for name, examples in (("once", EXAMPLES), ("thrice", [EXAMPLES[0], *EXAMPLES, EXAMPLES[0]])):
+        rows = encode(model, examples, 400)
+        found.append(stored(model, teacher, examples, rows, 4, Mix(1.0, 0.0, 1.0), tmp_path / name, 4000, "reading"))
+    once, thrice = found
+    assert (len(thrice.grades), thrice.grades.read) == (len(EXAMPLES), once.grades.read)
+    for place, same in enumerate([0, *range(len(EXAMPLES)), 0]):
+        for name, column in thrice.columns(place).items():
+            assert np.array_equal(column, once.columns(same)[name])
+
+
 @pytest.mark.parametrize("teach", [off_policy, on_policy])
 def test_an_assistant_of_another_family_teaches_too(tiny_base: Path, tmp_path: Path, teach: Teach) -> None:
     trained = teach(
@@ -98,6 +113,31 @@ def test_a_student_that_is_its_assistant_is_told_nothing_by_its_own_texts(tiny_b
     objective = own_texts(model, tiny_base, tmp_path, Training(1, 1, 1e-3, 400, 100, 1), own=1.0)
     wrote = objective.prepared(model.network, {"examples": torch.arange(6)}, step=0)
     assert abs(apart(model, objective, wrote)) < 1e-4
+
+
+def test_a_step_that_fewer_processes_make_again_is_counted_once(tiny_base: Path, tmp_path: Path) -> None:
+    model = student_of(tiny_base)
+    objective = own_texts(model, tiny_base, tmp_path, Training(1, 1, 1e-3, 400, 100, 1))
+    for step in range(3):
+        objective.prepared(model.network, {"examples": torch.arange(2)}, step)
+    alone, of_one = objective.figures(), tmp_path / "tokens-0"
+    lines = [json.loads(line) | {"processes": 2} for line in of_one.read_text().splitlines()]
+    before = "".join(json.dumps(line) + "\n" for line in lines)
+    of_one.write_text(before + of_one.read_text())
+    (tmp_path / "tokens-1").write_text(before.replace('"process": 0', '"process": 1'))
+    assert objective.figures() == alone
+
+
+def test_a_diary_that_a_kill_left_in_the_middle_of_a_line_goes_on(tiny_base: Path, tmp_path: Path) -> None:
+    model = student_of(tiny_base)
+    objective = own_texts(model, tiny_base, tmp_path, Training(1, 1, 1e-3, 400, 100, 1))
+    for step in range(2):
+        objective.prepared(model.network, {"examples": torch.arange(2)}, step)
+    whole, diary = objective.figures(), tmp_path / "tokens-0"
+    diary.write_bytes(diary.read_bytes()[:-9])
+    assert 0 < objective.figures()["tokens"] < whole["tokens"]
+    objective.prepared(model.network, {"examples": torch.arange(2)}, 1)
+    assert objective.figures() == whole
 
 
 @pytest.mark.parametrize("teach", [off_policy, on_policy])

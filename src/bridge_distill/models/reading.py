@@ -51,7 +51,7 @@ class Reading:
         import torch
 
         with torch.inference_mode():
-            return self.model.network.get_output_embeddings()(self.states[:, -1]).float()
+            return logits(self.model.network, self.states[:, -1]).float()
 
     def cache_of(self, rows: Sequence[int], samples: int, tokens: int) -> Any:
         """A copy of the keys and values of the first ``tokens`` columns of some rows, each row ``samples`` times.
@@ -96,6 +96,13 @@ def read(model: Model, prompts: Sequence[Sequence[int]], tail: Sequence[int] = (
     return Reading(model, ids, mask, passed.last_hidden_state, plain(passed.past_key_values), len(tail))
 
 
+def logits(network: Any, states: Any) -> Any:
+    """Logits (positions, vocabulary) after hidden states (positions, hidden), as the model itself would give them."""
+    made = network.get_output_embeddings()(states)
+    cap = getattr(network.config, "final_logit_softcapping", None)
+    return made if cap is None else (made / cap).tanh() * cap
+
+
 def left_padded(rows: Sequence[Sequence[int]], pad: int, device: Any) -> tuple[Any, Any]:
     """Token ids and attention mask of shape (rows, longest), padded on the left."""
     import torch
@@ -122,9 +129,9 @@ def _log_probabilities(model: Model, states: Any, tokens: Any) -> Any:
     """Log-probability of each token after its state, some rows of the vocabulary's width at a time."""
     import torch
 
-    output, parts = model.network.get_output_embeddings(), []
+    parts = []
     with torch.inference_mode():
         for start in range(0, len(tokens), _LOGIT_ROWS):
-            logs = output(states[start : start + _LOGIT_ROWS]).float().log_softmax(-1)
+            logs = logits(model.network, states[start : start + _LOGIT_ROWS]).float().log_softmax(-1)
             parts.append(logs.gather(1, tokens[start : start + _LOGIT_ROWS, None]).squeeze(1))
     return torch.cat(parts)

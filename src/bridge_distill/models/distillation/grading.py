@@ -21,8 +21,9 @@ from bridge_distill.engine.shards import shard_files
 from bridge_distill.models.batches import batches
 from bridge_distill.models.distillation.events import Side, events, likeliest, merging, summed
 from bridge_distill.models.distillation.pairs import Pair, Readers
-from bridge_distill.models.distillation.states import before, logits, padded, states
+from bridge_distill.models.distillation.states import before, padded, states
 from bridge_distill.models.load import Model
+from bridge_distill.models.reading import logits
 
 TEXTS = "texts.parquet"
 _SHARD = 64

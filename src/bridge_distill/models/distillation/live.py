@@ -80,9 +80,12 @@ class Live(Objective):
     def figures(self) -> dict[str, int]:
         """Tokens trained on, written by the student, and read by the assistant, over all steps and processes."""
         files = sorted(self.diary.parent.glob(f"{self.diary.name}-*"))
-        lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+        lines = [json.loads(line) for file in files for line in file.read_bytes().split(b"\n")[:-1]]
         latest = {(line["process"], line["step"]): line for line in lines}
-        return {name: sum(line[name] for line in latest.values()) for name in ("tokens", "written", "read")}
+        # A step that was made again after a kill may have been shared among fewer processes than before it.
+        shared = {step: line["processes"] for (process, step), line in latest.items() if process == 0}
+        counted = [line for (_, step), line in latest.items() if line["processes"] == shared.get(step)]
+        return {name: sum(line[name] for line in counted) for name in ("tokens", "written", "read")}
 
     @cached_property
     def _assistant(self) -> Model:
@@ -135,13 +138,16 @@ class Live(Objective):
         process = _process()
         line = {
             "process": process,
+            "processes": processes(),
             "step": step,
             "tokens": sum(len(pair.student.ids) for pair in pairs),
             "written": sum(len(pair.student.completion) for pair in pairs) if own else 0,
             "read": sum(len(pair.assistant.ids) for pair in pairs),
         }
-        with self.diary.with_name(f"{self.diary.name}-{process}").open("a") as stream:
-            stream.write(json.dumps(line) + "\n")
+        with self.diary.with_name(f"{self.diary.name}-{process}").open("a+b") as stream:
+            stream.seek(0)
+            stream.truncate(stream.read().rfind(b"\n") + 1)  # a kill may have left half a line
+            stream.write(json.dumps(line).encode() + b"\n")
 
 
 def _process() -> int:

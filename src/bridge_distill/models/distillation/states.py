@@ -1,4 +1,4 @@
-"""Hidden states of padded texts, and logits of those that are asked for alone."""
+"""Hidden states of padded texts."""
 
 from __future__ import annotations
 
@@ -24,10 +24,3 @@ def states(network: Any, batch: dict[str, Any]) -> Any:
 def before(found: Any, row: int, prompt: int, tokens: int) -> Any:
     """The states (``tokens``, hidden) of one text that its tokens behind the ``prompt`` are read after."""
     return found[row, prompt - 1 : prompt - 1 + tokens]
-
-
-def logits(network: Any, found: Any) -> Any:
-    """Logits (positions, vocabulary) after hidden states (positions, hidden), as the model itself would give them."""
-    made = network.get_output_embeddings()(found)
-    cap = getattr(network.config, "final_logit_softcapping", None)
-    return made if cap is None else (made / cap).tanh() * cap

@@ -69,11 +69,18 @@ def stored(
     batch_tokens: int,
     label: str,
 ) -> Stored:
-    """Have the assistant read all examples that have ``rows``, as far as it has not done so yet."""
+    """Have the assistant read all examples that have ``rows``, as far as it has not done so yet, each text once."""
     readers = Readers(student, assistant)
-    texts = [(examples[row.number].prompt or "", row.ids[row.start :].tolist()) for row in rows]
-    grade(readers, assistant, texts, k, mix.temperature, folder, batch_tokens, label)
-    return Stored(folder, {row.number: place for place, row in enumerate(rows)}, readers.shared, mix)
+    numbers: dict[tuple[str, tuple[int, ...]], int] = {}
+    texts = {
+        row.number: numbers.setdefault(
+            (examples[row.number].prompt or "", tuple(row.ids[row.start :].tolist())), len(numbers)
+        )
+        for row in rows
+    }
+    distinct = [(prompt, list(tokens)) for prompt, tokens in numbers]
+    grade(readers, assistant, distinct, k, mix.temperature, folder, batch_tokens, label)
+    return Stored(folder, texts, readers.shared, mix)
 
 
 def _spread(values: NDArray[Any], starts: NDArray[Any], tokens: int) -> NDArray[Any]:
