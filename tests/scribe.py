@@ -19,4 +19,4 @@ def write_after(
     begun: str = "",
 ) -> list[list[Generation]]:
     asked = [Asked(prompt, begun) for prompt in prompts]
-    return Transformers(model, batch_tokens).write(asked, decoding, seed, first=first)
+    return Transformers(model, batch_tokens).write(asked, decoding, seed, positions=range(first, first + len(asked)))

@@ -24,15 +24,20 @@ class Scripted(Generator):
         self.decodings: list[Decoding] = []
 
     def write(
-        self, asked: Sequence[Asked], decoding: Decoding, seed: int, tick: Tick = unseen, first: int = 0
+        self,
+        asked: Sequence[Asked],
+        decoding: Decoding,
+        seed: int,
+        tick: Tick = unseen,
+        positions: Sequence[int] | None = None,
     ) -> list[list[Generation]]:
         """Write what the script says, within the limit and up to a stop string."""
         self.asked += asked
         self.decodings.append(decoding)
         tick(len(asked))
         return [
-            [self._written(one, decoding, draw) for draw in self._draws(seed, first + at, decoding)]
-            for at, one in enumerate(asked)
+            [self._written(one, decoding, draw) for draw in self._draws(seed, at, decoding)]
+            for one, at in zip(asked, range(len(asked)) if positions is None else positions, strict=True)
         ]
 
     def count(self, text: str) -> int:

@@ -94,7 +94,10 @@ def test_every_engine_samples_by_seed_and_position(generator: Generator) -> None
     whole = texts(generator.write(ASKED[:6], decoding, 1))
     assert all(len(samples) == 3 for samples in whole)
     assert len({text for samples in whole for text in samples}) > 12
-    assert texts(generator.write(ASKED[2:6], decoding, 1, first=2)) == whole[2:]
+    assert texts(generator.write(ASKED[2:6], decoding, 1, positions=range(2, 6))) == whole[2:]
+    some = [5, 0, 3]
+    again = generator.write([ASKED[at] for at in some], decoding, 1, positions=some)
+    assert texts(again) == [whole[at] for at in some]
     assert texts(generator.write(ASKED[:6], decoding, 2)) != whole
 
 

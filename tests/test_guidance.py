@@ -180,7 +180,12 @@ class Cut(Generator):
         self._text = text
 
     def write(
-        self, asked: Sequence[Asked], decoding: Decoding, seed: int, tick: Tick = unseen, first: int = 0
+        self,
+        asked: Sequence[Asked],
+        decoding: Decoding,
+        seed: int,
+        tick: Tick = unseen,
+        positions: Sequence[int] | None = None,
     ) -> list[list[Generation]]:
         """The same for all."""
         begun = asked[0].begun.endswith("\nAnswer:")
@@ -199,7 +204,12 @@ class Ballots(Generator):
         self._made = [Generation(text, 3, True, sure, np.nan, np.nan) for text, sure in samples]
 
     def write(
-        self, asked: Sequence[Asked], decoding: Decoding, seed: int, tick: Tick = unseen, first: int = 0
+        self,
+        asked: Sequence[Asked],
+        decoding: Decoding,
+        seed: int,
+        tick: Tick = unseen,
+        positions: Sequence[int] | None = None,
     ) -> list[list[Generation]]:
         """The samples, whatever is asked."""
         return [list(self._made) for _ in asked]
@@ -264,6 +274,17 @@ def test_parts_of_a_list_are_answered_as_the_whole_is(size: int, seed: int) -> N
     ]
     assert [one for part in parts for one in part] == whole
     assert {act for one in whole for act in one.acts} >= {"answer", "retry"}
+
+
+def test_drafts_that_are_drawn_again_share_a_batch_wherever_they_stand() -> None:
+    def script(prompt: str, begun: str, draw: float) -> str:
+        wrong = not draw and int(prompt.split()[1]) % 2
+        return f"3 + 4 = {8 if wrong else 7}.\nAnswer: yes"
+
+    generator = Scripted(script)
+    found = answer(generator, QUESTIONS, guide(retries=1))
+    assert [len(one.acts) for one in found] == [0, 1] * 4 + [0]
+    assert len(generator.decodings) == 2
 
 
 @trial(max_examples=15, deadline=None)

@@ -54,11 +54,16 @@ class Script(Generator):
         self.asked: list[str] = []
 
     def write(
-        self, asked: Sequence[Asked], decoding: Decoding, seed: int, tick: Tick = unseen, first: int = 0
+        self,
+        asked: Sequence[Asked],
+        decoding: Decoding,
+        seed: int,
+        tick: Tick = unseen,
+        positions: Sequence[int] | None = None,
     ) -> list[list[Generation]]:
         self.asked += [one.prompt for one in asked]
         tick(len(asked))
-        texts = [self.texts[(first + at) % len(self.texts)] for at in range(len(asked))]
+        texts = [self.texts[at % len(self.texts)] for at in (range(len(asked)) if positions is None else positions)]
         return [[Generation(text, self.count(text), self.finished, -0.1, 0.0, 0.0)] for text in texts]
 
     def count(self, text: str) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 
 from bridge_distill.guidance.draft import Draft
 from bridge_distill.guidance.turns import Rules, Turn, next_turn
@@ -17,7 +16,7 @@ Waiting = list[tuple[Draft, Turn]]
 
 def begin(generator: Generator, asked: Sequence[Asked], decoding: Decoding, seed: int, first: int) -> list[Draft]:
     """The drafts of all prompts, each prompt's samples beside each other, written once and not yet guided."""
-    written = generator.write(asked, decoding, seed, first=first)
+    written = generator.write(asked, decoding, seed, positions=range(first, first + len(asked)))
     drafts = []
     for at, (one, samples) in enumerate(zip(asked, written, strict=True)):
         for sample, generation in enumerate(samples):
@@ -38,7 +37,8 @@ def carry_on(generator: Generator, drafts: Sequence[Draft], rules: Rules, seed: 
             turn, writes = batch[0][1], batch[0][0].writes
             asked = [Asked(draft.prompt, draft.text) for draft, _ in batch]
             decoding = Decoding(room, turn.temperature, 1, turn.stop)
-            written = generator.write(asked, decoding, seed_of(seed, writes), first=batch[0][0].place)
+            places = [draft.place for draft, _ in batch]
+            written = generator.write(asked, decoding, seed_of(seed, writes), positions=places)
             for (draft, _), [generation] in zip(batch, written, strict=True):
                 draft.take(generation, room)
         waiting = _waiting([draft for draft, _ in waiting], rules)
@@ -50,14 +50,10 @@ def _waiting(drafts: Sequence[Draft], rules: Rules) -> Waiting:
 
 
 def _batches(waiting: Waiting) -> Iterator[tuple[int, Waiting]]:
-    """Turns of one kind, with the room for them; drawn ones only where their places follow on each other."""
+    """Turns of one kind, with the room for them."""
     kinds: defaultdict[tuple[int, float, tuple[str, ...], int], Waiting] = defaultdict(list)
     for draft, turn in waiting:
         room = turn.room // _ROOM * _ROOM or turn.room
         kinds[room, turn.temperature, turn.stop, draft.writes if turn.temperature else 0].append((draft, turn))
-    for (room, temperature, _, _), batch in kinds.items():
-        if not temperature:
-            yield room, batch
-            continue
-        for _, run in groupby(enumerate(batch), key=lambda item: item[1][0].place - item[0]):
-            yield room, [one for _, one in run]
+    for (room, *_), batch in kinds.items():
+        yield room, batch

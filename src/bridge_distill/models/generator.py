@@ -61,12 +61,17 @@ class Generator(ABC):
 
     @abstractmethod
     def write(
-        self, asked: Sequence[Asked], decoding: Decoding, seed: int, tick: Tick = unseen, first: int = 0
+        self,
+        asked: Sequence[Asked],
+        decoding: Decoding,
+        seed: int,
+        tick: Tick = unseen,
+        positions: Sequence[int] | None = None,
     ) -> list[list[Generation]]:
         """Write ``decoding.samples`` texts for each of ``asked``, in its order.
 
-        What is sampled depends on ``seed`` and a prompt's position alone, which is ``first`` for the first prompt,
-        so that parts of a list are written as the whole would be, but for rounding.
+        What is sampled depends on ``seed`` and a prompt's position alone, which is its place in ``asked`` where
+        no ``positions`` are given, so that parts of a list are written as the whole would be, but for rounding.
         """
 
     @abstractmethod

@@ -29,7 +29,8 @@ def explain(
     in one go.
     """
     if levels != "tasks":
-        return generator.write([Asked(prompts.local(q)) for q in questions], decoding, seed, tick, first)
+        asked = [Asked(prompts.local(question)) for question in questions]
+        return generator.write(asked, decoding, seed, tick, range(first, first + len(asked)))
     return _level_by_level(generator, questions, decoding, seed, tick, first)
 
 
@@ -42,17 +43,17 @@ def _level_by_level(
     first: int,
 ) -> list[list[Generation]]:
     asked = [Asked(prompts.strategy(question)) for question in questions]
-    plans = generator.write(asked, decoding, seed, first=first)
+    plans = generator.write(asked, decoding, seed, positions=range(first, first + len(asked)))
     owners = [index for index, samples in enumerate(plans) for _ in samples]
     written = [replace(plan, text=one_line(plan.text)) for samples in plans for plan in samples]
-    one, place = replace(decoding, samples=1), first * decoding.samples
+    one, places = replace(decoding, samples=1), range(first * decoding.samples, (first + len(plans)) * decoding.samples)
     asked = [Asked(prompts.tactics(questions[i], plan.text)) for i, plan in zip(owners, written, strict=True)]
-    steps = [found[0] for found in generator.write(asked, one, seed_of(seed, 1), first=place)]
+    steps = [found[0] for found in generator.write(asked, one, seed_of(seed, 1), positions=places)]
     asked = [
         Asked(prompts.conclusion(questions[i], plan.text, step.text))
         for i, plan, step in zip(owners, written, steps, strict=True)
     ]
-    answers = [found[0] for found in generator.write(asked, one, seed_of(seed, 2), first=place)]
+    answers = [found[0] for found in generator.write(asked, one, seed_of(seed, 2), positions=places)]
     tick(len(questions))
     whole = [_joined(parts, decoding.max_new_tokens) for parts in zip(written, steps, answers, strict=True)]
     results: list[list[Generation]] = [[] for _ in questions]

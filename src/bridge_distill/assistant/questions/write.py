@@ -59,9 +59,9 @@ def _texts(
 ) -> Iterator[tuple[Kind, _Text]]:
     """The kind that is asked for at each place, and the text that is written; each shard on disk before it is read."""
 
-    def make(part: Sequence[int], start: int, file: Path) -> None:
+    def make(part: Sequence[int], _: int, file: Path) -> None:
         asked = [Asked(manner.prompt(manner.drawn(seed, place))) for place in part]
-        made = writer.write(asked, decoding, seed, tick, start)
+        made = writer.write(asked, decoding, seed, tick, part)
         write_rows(file, _Text, (_Text(one.text, one.finished) for [one] in made))
 
     decoding = Decoding(settings.writer.max_new_tokens, settings.writer.temperature)

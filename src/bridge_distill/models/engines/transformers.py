@@ -25,9 +25,15 @@ class Transformers(Generator):
         self.model, self._batch_tokens = model, batch_tokens
 
     def write(
-        self, asked: Sequence[Asked], decoding: Decoding, seed: int, tick: Tick = unseen, first: int = 0
+        self,
+        asked: Sequence[Asked],
+        decoding: Decoding,
+        seed: int,
+        tick: Tick = unseen,
+        positions: Sequence[int] | None = None,
     ) -> list[list[Generation]]:
         """Write the samples of each prompt; those of one prompt share the reading of it."""
+        places = range(len(asked)) if positions is None else positions
         heads = [self.model.prompt_ids(one.prompt) for one in asked]
         begun = [text_ids(self.model.tokenizer, one.begun) for one in asked]
         results: list[list[Generation]] = [[] for _ in asked]
@@ -37,7 +43,7 @@ class Transformers(Generator):
         parts = batches(lengths, self._batch_tokens // decoding.samples // lanes, lanes)
 
         def work(batch: Sequence[int]) -> list[list[Generation]]:
-            draws = _draws(seed, [first + index for index in batch], decoding)
+            draws = _draws(seed, [places[index] for index in batch], decoding)
             return self._batch([heads[i] for i in batch], [begun[i] for i in batch], decoding, draws)
 
         for batch, made in zip(parts, in_lanes(self.model.network, work, parts, lanes), strict=True):

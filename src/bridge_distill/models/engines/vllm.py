@@ -37,10 +37,16 @@ class VLLM(Generator):
         self._ends = {f"token_id:{end}", tokenizer.decode([end])}
 
     def write(
-        self, asked: Sequence[Asked], decoding: Decoding, seed: int, tick: Tick = unseen, first: int = 0
+        self,
+        asked: Sequence[Asked],
+        decoding: Decoding,
+        seed: int,
+        tick: Tick = unseen,
+        positions: Sequence[int] | None = None,
     ) -> list[list[Generation]]:
         """Write the samples of each prompt in one request; raises ``UserError`` where the server fails for good."""
-        bodies = [self._body(one, decoding, seed_of(seed, first + row)) for row, one in enumerate(asked)]
+        places = range(len(asked)) if positions is None else positions
+        bodies = [self._body(one, decoding, seed_of(seed, at)) for one, at in zip(asked, places, strict=True)]
         answers = _answered(self._url, self._posted(bodies, tick))
         return [self._read(one, answer) for one, answer in zip(asked, answers, strict=True)]
 
