@@ -46,6 +46,7 @@ def run(
     runner, made = Runner(folder, rebuild, seed=0), {}
     for stage in plan:
         made[stage.name] = runner.do(stage, folder, made, shared or {})
+    runner.end()
     return made
 
 
@@ -88,6 +89,43 @@ def test_a_killed_stage_keeps_its_scratch_for_the_same_settings_only(tmp_path: P
     run(tmp_path / "r", [Stage("a", {"n": 2}, (), dies)])
     assert seen == [[], ["shard-1"], [], ["shard-3"]]
     assert sorted(path.name for path in (tmp_path / "r/a").iterdir()) == [RECORD]
+
+
+def _plan(setting: int, dying: str = "") -> list[Stage]:
+    """Stages a, b and then c and d, which both come from b; one kills its process."""
+
+    def stage(name: str, *inputs: str) -> Stage:
+        def work(at: Bench) -> dict[str, Any]:
+            if name == dying:
+                os.kill(os.getpid(), signal.SIGKILL)
+            (at.folder / "out.txt").write_text(f"{name} of {setting}")
+            return {}
+
+        return Stage(name, {"n": setting} if name == "a" else {}, inputs, work)
+
+    return [stage("a"), stage("b", "a"), stage("c", "b"), stage("d", "b")]
+
+
+def _rebuilds(folder: Path, dying: str) -> None:
+    run(folder, _plan(2, dying), rebuild=("a",))
+
+
+@pytest.mark.parametrize("dying", ["a", "b", "c", "d"])
+def test_a_rebuild_that_was_killed_goes_on_with_the_same_command(tmp_path: Path, dying: str) -> None:
+    run(tmp_path / "r", _plan(1))
+    life = multiprocessing.get_context("spawn").Process(target=_rebuilds, args=(tmp_path / "r", dying))
+    life.start()
+    life.join()
+    assert life.exitcode == -signal.SIGKILL
+    made = run(tmp_path / "r", _plan(2), rebuild=("a",))
+    assert [(made[name] / "out.txt").read_text() for name in "abcd"] == [f"{name} of 2" for name in "abcd"]
+
+
+def test_what_a_command_that_has_ended_made_anew_makes_nothing_else_anew(tmp_path: Path) -> None:
+    run(tmp_path / "r", _plan(1))
+    run(tmp_path / "r", _plan(2)[:2], rebuild=("a",))
+    with pytest.raises(UserError, match=r"r/c: .*the output of b has changed.*--rebuild c"):
+        run(tmp_path / "r", _plan(2))
 
 
 def _dies_after(folder: Path, seconds: float) -> None:

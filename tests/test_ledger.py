@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from fractions import Fraction
 from pathlib import Path
 from random import Random
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -30,6 +32,7 @@ from bridge_distill.teacher.prices import Tariff, price_of, tariff_of
 from bridge_distill.teacher.providers import Answer
 from bridge_distill.teacher.store import ReplyStore, request_hash
 from effort import repeats
+from shop import held_elsewhere
 
 INTERLEAVINGS = repeats(100_000)
 FREE = Limits()
@@ -178,6 +181,20 @@ def test_what_another_process_is_asking_for_is_not_asked_twice_until_that_one_is
             assert [row["run"] for row in ledger.open_attempts()] == ["other"]
             assert not ledger.reserve(full, [Ask("new", Usage(1, 1))]).others
             assert [grant.state for grant in ledger.reserve(terms(), ask).grants] == ["granted"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="psutil reads the clock's setting from a file only there")
+def test_setting_the_clock_makes_no_living_process_a_dead_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    proc = tmp_path / "proc"
+    proc.mkdir()
+    with held_elsewhere(tmp_path / "store.sqlite"), Database(tmp_path / "store.sqlite") as database:
+        for path in Path("/proc").iterdir():
+            if path.name != "stat":
+                (proc / path.name).symlink_to(path)
+        boot = re.sub(r"(?m)^btime (\d+)$", lambda found: f"btime {int(found[1]) + 60}", Path("/proc/stat").read_text())
+        (proc / "stat").write_text(boot)
+        monkeypatch.setattr(psutil, "PROCFS_PATH", str(proc))
+        assert Ledger(database).open_attempts() == []
 
 
 def test_threads_with_their_own_connections_share_one_cap(tmp_path: Path) -> None:

@@ -231,6 +231,16 @@ def test_right_after_sending_nothing_is_surely_none(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", REMOTE)
+def test_a_clock_in_another_time_zone_hides_no_batch(name: str) -> None:
+    with serve(answer) as server:
+        settings = teacher(name, server)
+        batch = using(settings, lambda batches: batches.submit("bb-1", requests("bb-1")))
+        using(settings, lambda batches: ended(batches, batch))
+        server.office.batches[batch].created -= timedelta(hours=14).total_seconds()
+        assert using(settings, lambda batches: batches.find("bb-1", SINCE)) == batch
+
+
+@pytest.mark.parametrize("name", REMOTE)
 def test_it_is_found_beyond_the_first_page(name: str) -> None:
     with serve(answer) as server:
         settings = teacher(name, server)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -382,7 +383,7 @@ def test_cancelling_keeps_what_may_be_billed_charged_and_nothing_else(tmp_path: 
             asyncio.run(cancelled(Buyer(provider, desk, ledger, ReplyStore(database), terms, teacher)))
         notes = [tuple(row) for row in database.rows("SELECT outcome, note FROM attempts")]
         sent = [note for note in notes if note[0] == "unknown"]
-        assert set(sent) == {("unknown", "CancelledError")}
+        assert set(sent) == {("unknown", "the process ended while it was under way")}
         assert {outcome for outcome, _ in notes} <= {"unknown", "released"}
         assert ledger.total(Payer("run")).queries == len(sent) <= 3
 
@@ -401,6 +402,23 @@ def test_rate_limits_are_kept_and_a_limit_told_to_one_holds_all_back(tmp_path: P
     # Lower bounds only: a loaded machine makes gaps longer, never the whole shorter.
     assert arrivals[-1] - arrivals[0] >= 12 * 0.05 * 0.9
     assert max(gaps) >= 0.4
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_while_the_provider_wants_to_be_left_alone_no_request_leaves(tmp_path: Path, concurrency: int) -> None:
+    place, arrivals, all_there = Place(tmp_path, questions(12)), [], threading.Barrier(concurrency)
+
+    def refuse_the_first(number: int, request: Request) -> Fault | None:
+        arrivals.append(time.monotonic())
+        if number >= concurrency:
+            return None
+        all_there.wait(30)
+        return Fault("status", 429, {"Retry-After": "0.5"})
+
+    with serve(answer, fault=refuse_the_first) as server:
+        figures = place.teach(http_teacher(server, concurrency=concurrency), Budget(queries=30))
+    assert figures["replies"] == 12
+    assert arrivals[concurrency] - arrivals[concurrency - 1] >= 0.5
 
 
 def test_the_model_that_answered_and_a_stale_reply_are_noticed(tmp_path: Path) -> None:

@@ -167,6 +167,9 @@ def _tell(page: Path, as_json: bool) -> None:
         typer.echo(f"report: {page}")
 
 
+STOPPED = 130
+
+
 def main() -> None:
     """Entry point: errors that a user can cause end in one sentence and exit code 2."""
     try:
@@ -177,8 +180,11 @@ def main() -> None:
         if error.errno not in _CURES:
             raise
         _fail(f"{error.filename or 'disk'}: {os.strerror(error.errno or 0).lower()}; {_CURES[error.errno]}.")
-    except KeyboardInterrupt:
-        _fail("stopped; what is done is kept: run the same command again to go on.", 130)
+    except (KeyboardInterrupt, SystemExit) as end:
+        # Typer makes one of the other.
+        if isinstance(end, SystemExit) and end.code != STOPPED:
+            raise
+        _fail("stopped; what is done is kept: run the same command again to go on.", STOPPED)
 
 
 _CURES: dict[Any, str] = {

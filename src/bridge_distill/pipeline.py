@@ -146,6 +146,7 @@ def execute(file: RunFile, rebuild: list[str], until: str | None, command: str) 
         _run_stages(runner, plan, folder, until, {}, made, note)
         for name, arm_plan in arm_plans.items():
             _run_stages(runner, arm_plan, folder / "arms" / name, until, made, arms[name], note)
+        runner.end()
         found = [made, *arms.values()]
         tell_figures({path.relative_to(folder).as_posix(): path for each in found for path in each.values()})
     return folder

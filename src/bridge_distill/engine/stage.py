@@ -21,6 +21,7 @@ import psutil
 from bridge_distill import __version__
 from bridge_distill.engine.fingerprint import differences, digest_folder, fingerprint
 from bridge_distill.engine.progress import say
+from bridge_distill.engine.rebuilding import Remade
 from bridge_distill.errors import UserError
 
 RECORD = "record.json"
@@ -62,11 +63,11 @@ class Stage:
 
 
 class Runner:
-    """Runs the stages of one run folder; ``rebuild`` names stages to make anew."""
+    """Runs the stages of one run folder; ``rebuild`` names stages to make anew. Call ``end`` when all are done."""
 
     def __init__(self, run: Path, rebuild: Iterable[str], seed: int) -> None:
         self.run, self.rebuild, self.seed = run, set(rebuild), seed
-        self.remade: set[str] = set()
+        self._remade = Remade(run)
 
     def do(self, stage: Stage, below: Path, made: dict[str, Path], shared: dict[str, Path]) -> Path:
         """Make sure that the stage's output exists, and return its folder.
@@ -86,12 +87,17 @@ class Runner:
             if record["fingerprint"] == print_ and not self._named(stage):
                 say(f"{self._label(folder)}: done before")
                 return folder
-            if not self._named(stage) and not self.remade & set(stage.inputs):
+            if not self._named(stage) and not any(made[name] in self._remade for name in stage.inputs):
                 self._refuse(stage, folder, record, inputs)
+            self._remade.add(folder)
+            (folder / RECORD).unlink()  # first: what is deleted in part must not look done
             shutil.rmtree(folder)
-            self.remade.add(stage.name)
         self._make(stage, folder, made, inputs, print_)
         return folder
+
+    def end(self) -> None:
+        """Say that the command has ended well: a later one must ask anew for what it wants to be made anew."""
+        self._remade.clear()
 
     def _named(self, stage: Stage) -> bool:
         """Whether the user asked for this stage, or its family (``evaluate``), to be made anew."""

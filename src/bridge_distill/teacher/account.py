@@ -19,6 +19,7 @@ from bridge_distill.records import Question
 from bridge_distill.teacher.batch_books import open_batches
 from bridge_distill.teacher.budget import LEVELS, Caps, Limits, Spend, dollars, payer_of, resolve_limits, shown
 from bridge_distill.teacher.database import Database
+from bridge_distill.teacher.interrupted import INTERRUPTED
 from bridge_distill.teacher.ledger import Ledger
 from bridge_distill.teacher.owner import host_of, is_alive
 from bridge_distill.teacher.prices import tariff_of
@@ -149,7 +150,7 @@ def _open(row: sqlite3.Row) -> dict[str, Any]:
             "output_tokens": row["worst_output_tokens"],
             "usd": dollars(row["worst_usd_micros"]),
         },
-        "note": row["note"] or "the process ended while it was under way",
+        "note": row["note"] or INTERRUPTED,
         "can_be_asked": can_be_asked(row),
     }
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import tenacity
 
 from bridge_distill.config import Teacher
-from bridge_distill.engine.progress import Tick
+from bridge_distill.engine.progress import Tick, say
 from bridge_distill.errors import UserError
 from bridge_distill.teacher.admission import Admission
 from bridge_distill.teacher.budget import BudgetExhausted
+from bridge_distill.teacher.database import Unwritable
 from bridge_distill.teacher.desk import Desk
+from bridge_distill.teacher.interrupted import INTERRUPTED
 from bridge_distill.teacher.jobs import Job, worst_case
 from bridge_distill.teacher.ledger import Ask, Ledger, Terms
 from bridge_distill.teacher.pace import LONGEST_PAUSE, Pace
@@ -25,6 +28,11 @@ BREAK_AFTER = 20
 # While one worker's request is under way, another's is being reserved or written down, so that the provider,
 # and the connections to it, do not wait for the disk.
 WORKERS_A_PLACE = 2
+LOOK_AGAIN = 1.0
+
+
+class Stopped(Exception):  # noqa: N818
+    """The user wants no more bought."""
 
 
 @dataclass(slots=True)
@@ -50,6 +58,12 @@ class Buyer:
         self._terms, self._teacher = terms, teacher
         self._purchase = Purchase()
         self._failures_in_a_row = 0
+        self._holds_replies = False
+
+    def stop(self) -> None:
+        """Ask for nothing more; ``buy`` returns when what is under way has landed."""
+        say("stopping: what is under way is still received and kept (Ctrl-C once more gives it up)")
+        self._stop(Stopped())
 
     async def buy(self, jobs: Sequence[Job], tick: Tick) -> Purchase:
         """Ask for every job, until a cap, the circuit breaker or a fatal refusal ends it.
@@ -112,8 +126,8 @@ class Buyer:
         """Send one attempt and write down what became of it, before anyone hears of it."""
         ledger, sent = self._ledger, False
         try:
-            await self._pace.wait(ask.worst.input_tokens + ask.worst.output_tokens)
             async with self._places:
+                await self._unless_over(self._pace.wait(ask.worst.input_tokens + ask.worst.output_tokens))
                 if self._over.is_set():
                     raise NotBilled("stopped before it was sent", sent=False)
                 sent = True
@@ -130,11 +144,24 @@ class Buyer:
                 raise
             answer = found
         except BaseException as error:
-            self._desk.hand_in(ledger.doubt if sent else ledger.release, attempt, type(error).__name__)
+            note = INTERRUPTED if isinstance(error, asyncio.CancelledError) else type(error).__name__
+            self._desk.hand_in(ledger.doubt if sent else ledger.release, attempt, note)
             raise
         # Before anything is awaited: a failure that comes while this reply is written down must count.
         self._failures_in_a_row = 0
-        await self._desk.do(self._store.put, ledger, attempt, job.identity, answer)
+        await self._keep(attempt, job, answer)
+
+    async def _keep(self, attempt: int, job: Job, answer: Answer) -> None:
+        """Write a paid reply down; where the disk takes nothing, buy no more and hold it until the disk does."""
+        while True:
+            try:
+                return await self._desk.do(self._store.put, self._ledger, attempt, job.identity, answer)
+            except Unwritable as error:
+                self._stop(error)
+                if not self._holds_replies:
+                    say(f"{error} Nothing more is bought; what is paid for waits in memory until it can be written.")
+                self._holds_replies = True
+                await asyncio.sleep(LOOK_AGAIN)
 
     async def _kept(self, attempt: int) -> Answer | None:
         """The lost reply, where the provider keeps replies and has it: asking for it is free."""
@@ -175,12 +202,18 @@ class Buyer:
         self._admission.refuse(error)
 
     async def _sleep(self, seconds: float) -> None:
-        """Wait before a retry, or less when buying stops meanwhile."""
+        await self._unless_over(asyncio.sleep(seconds))
+
+    async def _unless_over(self, waiting: Coroutine[Any, Any, None]) -> None:
+        """Wait, or less when buying stops meanwhile."""
+        ready, over = asyncio.ensure_future(waiting), asyncio.ensure_future(self._over.wait())
         try:
-            async with asyncio.timeout(seconds):
-                await self._over.wait()
-        except TimeoutError:
-            return
+            await asyncio.wait((ready, over), return_when=asyncio.FIRST_COMPLETED)
+            if ready.done():
+                ready.result()
+        finally:
+            ready.cancel()
+            over.cancel()
 
 
 _backing_off = tenacity.wait_exponential_jitter(multiplier=0.5, max=LONGEST_PAUSE)

@@ -16,6 +16,12 @@ from bridge_distill.errors import UserError
 from bridge_distill.teacher.schema import MIGRATIONS
 
 BUSY_SECONDS = 60.0
+# What freeing the disk, or waiting for another process, mends.
+_PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY)
+
+
+class Unwritable(UserError):  # noqa: N818
+    """The file takes nothing now, and may again: the disk is full or in trouble, or another process keeps it locked."""
 
 
 class Database:
@@ -135,7 +141,9 @@ class Database:
             yield
         except (sqlite3.OperationalError, sqlite3.DatabaseError, OSError) as error:
             cure = "set store to a writable file on a disk with space that only this program writes"
-            raise UserError("store", f"{self.path} cannot be used ({error})", cure) from error
+            passing = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _PASSING
+            kind = Unwritable if passing else UserError
+            raise kind("store", f"{self.path} cannot be used ({error})", cure) from error
 
 
 # How a transaction begins, is kept and is undone: the outermost one of a writer and of a reader, and one inside it.

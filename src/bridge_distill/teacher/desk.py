@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar
 
+from bridge_distill.errors import UserError
 from bridge_distill.teacher.database import Database
 
 P = ParamSpec("P")
@@ -96,7 +97,9 @@ class Desk:
                 for paper in papers:
                     outcomes.append(self._outcome(paper))
         except Exception as error:
-            outcomes = [error] * len(papers)
+            # A full disk makes SQLite undo everything by itself, and what then fails does not say why.
+            first = next((outcome for outcome in outcomes if isinstance(outcome, UserError)), error)
+            outcomes = [first] * len(papers)
         for paper, outcome in zip(papers, outcomes, strict=True):
             paper.tell(outcome)
 

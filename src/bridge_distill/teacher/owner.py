@@ -5,13 +5,25 @@ from __future__ import annotations
 import os
 import socket
 from functools import cache
+from pathlib import Path
 
 import psutil
+
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 @cache
 def _me(pid: int) -> str:
-    return f"{socket.gethostname()} {pid} {psutil.Process(pid).create_time()}"
+    return f"{socket.gethostname()} {pid} {_started(psutil.Process(pid))}"
+
+
+def _started(process: psutil.Process) -> str:
+    """When a process started, in words that no setting of the clock changes where the system has such (Linux)."""
+    if not _BOOT.exists():
+        return str(process.create_time())
+    # proc_pid_stat(5): the name, in brackets, may hold anything; the start is the 22nd field, in ticks since the boot.
+    fields = Path(f"/proc/{process.pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    return f"{_BOOT.read_text().strip()}:{fields[19]}"
 
 
 def me() -> str:
@@ -37,6 +49,6 @@ def is_alive(owner: str) -> bool:
     pid, _, started = rest.partition(" ")
     try:
         process = psutil.Process(int(pid))
-        return str(process.create_time()) == started and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
+        return _started(process) == started and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
         return False

@@ -32,16 +32,19 @@ class Pace:
                 raise UserError("teacher.tokens_per_minute", problem, "raise it, or lower teacher.max_output_tokens")
             self._tokens = AsyncLimiter(most_tokens, MINUTE * most_tokens / leak)
         self._held_until = 0.0
+        self._turn = asyncio.Lock()
 
     async def wait(self, tokens: int) -> None:
-        """Return when a request of at most ``tokens`` may leave."""
-        if self._requests is not None:
-            await self._requests.acquire()
-        if self._tokens is not None:
-            await self._tokens.acquire(tokens)
-        loop = asyncio.get_running_loop()
-        while (left := self._held_until - loop.time()) > 0:
-            await asyncio.sleep(left)
+        """Return when a request of at most ``tokens`` may leave, and let it leave at once: a pause is over by then."""
+        # One at a time: those that had their share of a limit already would all leave when a pause ends.
+        async with self._turn:
+            if self._requests is not None:
+                await self._requests.acquire()
+            if self._tokens is not None:
+                await self._tokens.acquire(tokens)
+            loop = asyncio.get_running_loop()
+            while (left := self._held_until - loop.time()) > 0:
+                await asyncio.sleep(left)
 
     def hold(self, seconds: float) -> None:
         """Let no request leave for some seconds: the provider said so to one, and means all."""

@@ -18,9 +18,10 @@ from bridge_distill.errors import UserError
 from bridge_distill.records import Question, Rationale, Reply
 from bridge_distill.teacher.batching import BatchBuyer
 from bridge_distill.teacher.budget import ALL, dollars, owner_of, payer_of, resolve_limits
-from bridge_distill.teacher.buying import Buyer, Purchase
+from bridge_distill.teacher.buying import Buyer, Purchase, Stopped
 from bridge_distill.teacher.database import Database
 from bridge_distill.teacher.desk import Desk
+from bridge_distill.teacher.interrupted import interrupted, take_back
 from bridge_distill.teacher.jobs import Job, jobs_of
 from bridge_distill.teacher.judging import KEPT, judge_all
 from bridge_distill.teacher.ledger import Ledger, Terms
@@ -28,6 +29,7 @@ from bridge_distill.teacher.planning import plan
 from bridge_distill.teacher.prices import tariff_of
 from bridge_distill.teacher.providers import Provider, providers
 from bridge_distill.teacher.reconcile import recover
+from bridge_distill.teacher.stopping import at_interrupt
 from bridge_distill.teacher.store import ReplyStore, StoredReply
 from bridge_distill.teacher.survey import nominal
 
@@ -75,7 +77,7 @@ def teach(
         planned = replies.remember_plan(run, [job.hash for job in jobs], planned)
         purchase = _buy(shop, jobs)
         stored = replies.get(job.hash for job in jobs)
-        _check(jobs, stored, purchase, terms)
+        _check(shop, jobs, stored, purchase)
         rows = [_reply(job, stored[job.hash], provider, run) for job in jobs if job.hash in stored]
         by_id = {question.id: question for question in questions}
         rationales = judge_all(rows, by_id, teacher.max_words, teacher.trace)
@@ -123,6 +125,8 @@ async def _ask(shop: _Shop, desk: Desk, wanted: Sequence[Job]) -> Purchase:
     parts = (provider, desk, shop.ledger, shop.store, shop.terms, teacher)
     await provider.open()
     try:
+        if provider.vendor is None:
+            await desk.do(take_back, shop.ledger, [job.hash for job in wanted])
         if teacher.keep_at_provider:
             await recover(provider, desk, shop.ledger, shop.store)
         if provider.batches is not None and not teacher.batch:
@@ -134,15 +138,26 @@ async def _ask(shop: _Shop, desk: Desk, wanted: Sequence[Job]) -> Purchase:
         if not left_to_ask:
             return Purchase()
         with progress("asking the teacher", len(left_to_ask)) as tick:
-            return await (BatchBuyer if teacher.batch else Buyer)(*parts).buy(left_to_ask, tick)
+            if teacher.batch:  # a batch is collected by the next run
+                return await BatchBuyer(*parts).buy(left_to_ask, tick)
+            buyer = Buyer(*parts)
+            with at_interrupt(buyer.stop):
+                return await buyer.buy(left_to_ask, tick)
     finally:
         await provider.close()
 
 
-def _check(jobs: Sequence[Job], stored: dict[str, StoredReply], purchase: Purchase, terms: Terms) -> None:
-    """Stop where buying broke off, or where nothing at all was obtained."""
+def _check(shop: _Shop, jobs: Sequence[Job], stored: dict[str, StoredReply], purchase: Purchase) -> None:
+    """Stop where buying broke off, where a kill would leave fewer replies, or where nothing at all was obtained."""
+    if isinstance(purchase.stopped, Stopped):
+        raise KeyboardInterrupt
     if purchase.stopped is not None:
         raise purchase.stopped
+    run = shop.terms.payer.run
+    if purchase.exhausted is not None and (left := len(interrupted(shop.ledger, run))):
+        problem = f"is used up, in part by {left} requests that were under way when a process ended"
+        cure = "close them with bridge-distill ledger reconcile (ledger show says how) and run again"
+        raise UserError(f"budget.{purchase.exhausted}", problem, cure)
     if stored:
         return
     if not jobs:
@@ -151,7 +166,7 @@ def _check(jobs: Sequence[Job], stored: dict[str, StoredReply], purchase: Purcha
         reason = next(iter(purchase.failed.values()))
         problem = f"none of {len(purchase.failed)} requests was answered; the first one's reason: {reason}"
         raise UserError("teacher.provider", problem, "mend that and run again")
-    problem = f"run {terms.payer.run!r} has too little left for the worst case of one request"
+    problem = f"run {run!r} has too little left for the worst case of one request"
     cure = "raise the cap, lower teacher.max_output_tokens, or use a new run name"
     raise UserError(f"budget.{purchase.exhausted or 'queries'}", problem, cure)
 

@@ -10,7 +10,8 @@ from bridge_distill.errors import UserError
 from bridge_distill.teacher.providers import Unknown
 
 T = TypeVar("T")
-CLOCKS_APART = timedelta(minutes=15)
+# A batch is told by its name, so this only bounds the search; a clock in the wrong time zone must not hide one.
+CLOCKS_APART = timedelta(days=2)
 _MOST_LOOKED_AT = 10_000
 
 
