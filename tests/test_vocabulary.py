@@ -105,15 +105,6 @@ def test_any_text_round_trips_through_the_embedded_base_s_trimmed_tokenizer(tmp_
         assert said(trimmed, text) == text or unknown & set(text.encode())
 
 
-def test_what_a_template_puts_around_a_prompt_keeps_its_tokens(tmp_path: Path) -> None:
-    base, model = (loaded(save("llama", tmp_path / "base")) for _ in range(2))
-    for one in (base, model):
-        one.tokenizer.chat_template = f"{TEXTS[0]}\n{{{{ messages[0]['content'] }}}}\n{TEXTS[1]}"
-    cut(model, Shrink(vocabulary="task", common_tokens=0), TEXTS[2:3], "s")
-    ids = [one.tokenizer.convert_ids_to_tokens(one.prompt_ids(TEXTS[2])) for one in (base, model)]
-    assert ids[0] == ids[1]
-
-
 def test_special_tokens_keep_their_meaning_under_their_new_numbers(tmp_path: Path) -> None:
     model = loaded(save("llama", tmp_path / "base"))
     model.network.generation_config.eos_token_id = [model.tokenizer.eos_token_id, model.tokenizer.pad_token_id]

@@ -36,18 +36,13 @@ class Model:
         self.tokenizer.save_pretrained(folder)
 
 
-def prompt_text(tokenizer: Any, prompt: str) -> str:
-    """A user's message as the model reads it, up to where the reply begins."""
-    if tokenizer.chat_template is None:
-        return prompt + "\n"
-    messages = [{"role": "user", "content": prompt}]
-    return str(tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
-
-
 def prompt_ids(tokenizer: Any, prompt: str) -> list[int]:
     """Token ids of a user's message up to where the reply begins."""
-    plain = tokenizer.chat_template is None
-    return list(tokenizer(prompt_text(tokenizer, prompt), add_special_tokens=plain)["input_ids"])
+    if tokenizer.chat_template is None:
+        return list(tokenizer(prompt + "\n")["input_ids"])
+    messages = [{"role": "user", "content": prompt}]
+    text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def text_ids(tokenizer: Any, text: str) -> list[int]:

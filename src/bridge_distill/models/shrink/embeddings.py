@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import chain
 from typing import Any
 
 from bridge_distill.errors import UserError
-from bridge_distill.models.load import Model, prompt_text
+from bridge_distill.models.load import Model
 from bridge_distill.models.shrink.vocabulary import trim
 
 _TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "unk_token_id")
 
 
 def trim_vocabulary(model: Model, texts: Iterable[str], common: int, place: str) -> None:
-    """Trim tokenizer and embeddings in place; what stands around a prompt keeps its tokens, as the texts do.
+    """Trim tokenizer and embeddings in place; raises ``UserError`` for a tokenizer that cannot be trimmed.
 
-    Raises ``UserError`` for a tokenizer that cannot be trimmed.
+    What a chat template puts around a prompt may fall into pieces: students learnt better so (docs/experiments.md).
     """
     from tokenizers import Tokenizer
 
-    # A message of one letter: around none, white space would fall into other tokens.
-    around = prompt_text(model.tokenizer, "a")
     try:
-        trimmed = trim(model.tokenizer, chain(texts, [around]), common)
+        trimmed = trim(model.tokenizer, texts, common)
     except ValueError as error:
         raise UserError(f"{place}.vocabulary", str(error), "set it to null for this base") from error
     rows = model.network.get_input_embeddings().weight.shape[0]
