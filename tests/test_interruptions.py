@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,14 @@ from classroom import Place, answer, questions, recorded, times_billed
 from shop import outcome
 from test_kills import Lives, lives, settings
 from tiny import COMMAND
+
+
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """Hear Ctrl-C: a process that was started in the background ignores it, and so do those that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def life_of(place: Place, teacher: dict[str, Any], **budget: Any) -> dict[str, Any]:

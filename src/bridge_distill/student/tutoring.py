@@ -40,9 +40,7 @@ def teach_student(
     """
     phases = phases_of(settings)
     questions, rationales = _read(phases, data, taught_by)
-    instructions, refused = (
-        ([], []) if settings.instructions is None else read_instructions(Path(settings.instructions))
-    )
+    instructions, refused = read_instructions(Path(settings.instructions)) if settings.instructions else ([], [])
     tokenizer = load_tokenizer(settings.base, "student.base")
     materials = Materials(questions, rationales, instructions, lambda text: len(text_ids(tokenizer, text)), seed)
     examples = [phase.examples(materials) for phase in phases]
