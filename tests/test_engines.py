@@ -226,6 +226,7 @@ def test_tutor_and_test_give_the_same_rows_by_any_engine(server: Server, tiny_ba
 
 @pytest.fixture
 def two_threads() -> Iterator[None]:
+    """Two threads for torch, and as many as before afterwards, whatever a test sets."""
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
@@ -250,22 +251,19 @@ def test_batches_under_way_side_by_side_write_what_one_at_a_time_does(tiny: Mode
 
 
 @pytest.mark.parametrize(("threads", "lanes"), [(1, 1), (2, 2), (3, 3), (4, 4), (5, 1), (6, 3), (7, 1), (8, 4)])
+@pytest.mark.usefixtures("two_threads")
 def test_lanes_leave_no_thread_idle(tiny: Model, threads: int, lanes: int) -> None:
-    before = torch.get_num_threads()
     torch.set_num_threads(threads)
     assert lanes_of(tiny.network, 8192, 100) == lanes
     assert lanes_of(tiny.network, 8192, 8192) == 1
-    torch.set_num_threads(before)
 
 
+@pytest.mark.usefixtures("two_threads")
 def test_position_embeddings_that_grow_with_a_text_are_never_shared(tiny: Model) -> None:
     network = copy.deepcopy(tiny.network)
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
     for rope in ({"rope_type": "dynamic"}, {"full_attention": {"rope_type": "longrope"}}):
         network.config.rope_parameters = rope
         assert lanes_of(network, 8192, 100) == 1
-    torch.set_num_threads(before)
 
 
 @pytest.mark.usefixtures("two_threads")

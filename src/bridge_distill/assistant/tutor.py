@@ -31,7 +31,7 @@ class Explanations(Iterable[Sample]):
         self._left = files
 
     def __iter__(self) -> Iterator[Sample]:
-        for file in [*self._made]:
+        for file in self._made:
             yield from iterate_rows(file, Sample)
         for file in self._left:
             self._made.append(file)
