@@ -18,8 +18,8 @@ check: $(INSTALLED)  ## Lint, format and type checks
 bench: $(INSTALLED)  ## Measure speed, as ratios within one run
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
-clean:  ## Remove the environment and all runs
-	rm -rf .venv runs
+clean:  ## Remove the environment; runs and the store of paid replies stay
+	rm -rf .venv
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'

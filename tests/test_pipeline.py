@@ -72,7 +72,9 @@ def test_the_student_loads_with_plain_transformers_and_no_pickle(finished: Path)
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder = finished / "runs/tiny/student/model"
-    assert AutoModelForCausalLM.from_pretrained(folder).config.vocab_size == len(AutoTokenizer.from_pretrained(folder))
+    config = AutoModelForCausalLM.from_pretrained(folder).config
+    assert config.vocab_size == len(AutoTokenizer.from_pretrained(folder))
+    assert config.use_cache
     left = {path.suffix for path in (finished / "runs/tiny").rglob("*") if path.is_file()}
     assert not left & {".bin", ".pt", ".pth", ".pkl"}
 

@@ -32,6 +32,7 @@ class Model:
 
     def save(self, folder: Path) -> None:
         """Write safetensors and tokenizer files that plain ``AutoModelForCausalLM`` reads."""
+        self.network.config.use_cache = True  # a trainer turns it off for itself, and whoever loads the model wants it
         self.network.save_pretrained(folder, safe_serialization=True)
         self.tokenizer.save_pretrained(folder)
 
