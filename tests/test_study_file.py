@@ -92,6 +92,18 @@ def test_an_arm_is_there_once_for_each_budget_and_seed_and_one_with_a_budget_of_
     assert {cell.run.budget.queries for cell in file.cells} == {"10%", 5, "100%"}
 
 
+def test_an_arm_without_an_assistant_asks_the_same_questions_where_assistant_and_student_have_other_bases(
+    tiny_base: Path, tmp_path: Path
+) -> None:
+    path = study(tmp_path, tiny_base, run={"assistant": {"base": "smollm2-135m"}})
+    direct, bridge = read_study(path).cells
+    bought = ["data", "score", "select", "teach"]
+    assert [direct.keys[name] for name in bought] == [bridge.keys[name] for name in bought]
+    none = read_study(study(tmp_path, tiny_base, run={"assistant": None, "tutor": None}, arms={"direct": {}})).cells
+    assert none[0].keys["score"] != direct.keys["score"], "without any assistant the student's base reads the pool"
+    assert none[0].keys["score"] == read_study(study(tmp_path, tiny_base)).cells[0].keys["score"]
+
+
 def test_a_plan_counts_what_cells_share_once_and_buys_no_question_twice(tiny_base: Path, tmp_path: Path) -> None:
     arms = ARMS | {"labels": DIRECT | {"student.curriculum": ["labels"]}}
     file = read_study(study(tmp_path, tiny_base, arms=arms, budgets=["10%", "50%", "100%"], cap={"usd": "0.5"}))

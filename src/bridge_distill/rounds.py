@@ -32,11 +32,11 @@ def buying(run: Run, scope: str, learner: Assistant | None) -> list[Stage]:
     last = run.select.rounds
     for number in range(1, last):
         assert learner is not None  # checked above
-        stages = [_score(run, number), _select(run, number), _teach(run, scope, number)]
+        stages = [_score(run, learner, number), _select(run, number), _teach(run, scope, number)]
         made += _unless_stopped(run, number, [*stages, *_tuned(run, learner, number)])
     return [
         *made,
-        *_unless_stopped(run, last, [_score(run, last)]),
+        *_unless_stopped(run, last, [_score(run, learner, last)]),
         _select(run, last),
         _teach(run, scope, last),
     ]
@@ -53,11 +53,14 @@ def asked_by(learner: Assistant) -> dict[str, Any]:
     return {"levels": learner.levels} if learner.levels == "tasks" else {}
 
 
-def scorer(run: Run) -> tuple[str, str]:
-    """The base that scores the pool first, the assistant before it is tuned, and the setting that names it."""
+def scorer(run: Run, learner: Assistant | None) -> tuple[str, str]:
+    """The base that scores the pool first, the assistant before it is tuned, and the setting that names it.
+
+    ``learner`` is an arm's own assistant, else that of the run: an arm without one asks the same questions.
+    """
     if run.score.base is not None:
         return run.score.base, "score.base"
-    return (run.assistant.base, "assistant.base") if run.assistant is not None else (run.student.base, "student.base")
+    return (learner.base, "assistant.base") if learner is not None else (run.student.base, "student.base")
 
 
 def affordable(run: Run, pool: int) -> int:
@@ -89,14 +92,14 @@ def _names(run: Run, stages: Sequence[str], last: int) -> list[str]:
     return [_name(run, stage, number) for number in range(1, last + 1) for stage in stages]
 
 
-def _score(run: Run, number: int) -> Stage:
+def _score(run: Run, learner: Assistant | None, number: int) -> Stage:
     settings = {
         "score": run.score.identity(),
         "embedder": selection.embedder_digest(run.score.embedder),
         "seed": run.seed,
     }
     if number == 1:
-        base, place = scorer(run)
+        base, place = scorer(run, learner)
         first = {**settings, "base": base_digest(base, place)}
         return Stage("score", first, ("data",), lambda at: _scored_first(run, base, place, at))
     tuned = _name(run, "assistant", number - 1)
