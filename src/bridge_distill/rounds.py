@@ -83,6 +83,12 @@ def _check(run: Run, learner: Assistant | None) -> None:
             raise UserError("select.stop_below", problem, "give one in teacher.prices, or leave stop_below out")
 
 
+def _check_order(run: Run, pool: int) -> None:
+    """Refuse to spend money down the whole pool where its order is no choice."""
+    if affordable(run, pool) >= pool and teacher.caps_more_than_queries(run.budget):
+        selection.check_order(run.select, pool)
+
+
 def _name(run: Run, stage: str, number: int) -> str:
     plain = number == 1 if stage == "score" else number == run.select.rounds
     return stage if plain else f"round-{number}/{stage}"
@@ -112,7 +118,8 @@ def _score(run: Run, learner: Assistant | None, number: int) -> Stage:
 
 
 def _scored_first(run: Run, base: str, place: str, at: Bench) -> dict[str, Any]:
-    """Refuse a pool too small for its rounds before it is read for hours."""
+    """Refuse what cannot be chosen, such as a pool too small for its rounds, before it is read for hours."""
+    _check_order(run, count_rows(at["data"] / artifacts.TRAIN))
     if run.select.rounds > 1:
         _round_of(run, 1, artifacts.train_questions(at["data"]))
     return _scored(run, base, place, at)
@@ -138,7 +145,9 @@ def _select(run: Run, number: int) -> Stage:
 
 def _choose(run: Run, number: int, at: Bench) -> dict[str, Any]:
     """Choose what the budget pays for, or by the end of a round its share of that, beside what is bought already."""
-    count, round_ = affordable(run, count_rows(at["data"] / artifacts.TRAIN)), None
+    pool = count_rows(at["data"] / artifacts.TRAIN)
+    _check_order(run, pool)
+    count, round_ = affordable(run, pool), None
     if run.select.rounds > 1:
         whole, held = _round_of(run, number, artifacts.train_questions(at["data"]))
         round_ = selection.Round(number, _bought(run, number, at), held)
