@@ -125,6 +125,14 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"budgets": [{"usd": 1}]}, "takes queries alone"),
     ({"budgets": ["120%"]}, "at most 100%"),
     ({"arms": {"direct": {"budget": {"usd": 1}}}}, "arms.direct: budget: takes queries alone"),
+    ({"arms": {"direct": {"budget": {"queries": 5, "store": {"usd": 1}}}}}, "arms.direct: budget: takes queries alone"),
+    (
+        {"arms": {"direct": {"budget.queries": 5, "budget.study": {"name": "x", "usd": 1}}}},
+        "arms.direct: budget: takes queries alone",
+    ),
+    ({"arms": {"direct": {"store": "a.sqlite"}}}, "arms.direct.store: keeps books that the cap"),
+    ({"data": {"law": {"store": "a.sqlite"}}}, "data.law.store: keeps books that the cap"),
+    ({"cap": {"usd": 1, "queries": "10%"}}, "cap: queries is a share (10%)"),
     ({"arms": {"direct": {"student.stps": 3}}}, "arms.direct: student.stps: unknown key"),
     ({"data": {"law": {"data.answr": "text"}}}, "data.law: data.answr: unknown key"),
     ({"base": "nothing.yaml"}, "nothing.yaml: cannot be read"),
@@ -153,7 +161,14 @@ def test_a_wrong_study_is_refused_in_one_sentence_before_anything_is_done(
     assert sentence in str(refused.value)
 
 
-HEARD = ["student.batch=3", "student.shrink.layers=1", "assistant.epochs=3", "runs=elsewhere", "budget.store=null"]
+HEARD = [
+    "student.batch=3",
+    "student.shrink.layers=1",
+    "assistant.epochs=3",
+    "runs=elsewhere",
+    "store=a.sqlite",
+    "budget.store=null",
+]
 UNHEARD = [
     ("student.steps=9", "arms.short.student.steps"),
     ("student={batch: 3, steps: 9}", "arms.short.student.steps"),

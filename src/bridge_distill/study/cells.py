@@ -157,7 +157,8 @@ def _run(study: Study, tree: dict[str, Any], folder: Path, whole: Run, set_: str
 def _own_queries(run: Run, place: str) -> int | str:
     """The queries that an arm's own budget has; raises ``UserError`` where it caps anything else."""
     caps = run.budget
-    if caps.queries is None or (caps.usd, caps.input_tokens, caps.output_tokens) != (None, None, None):
+    others = (caps.usd, caps.input_tokens, caps.output_tokens, caps.study, caps.store)
+    if caps.queries is None or any(cap is not None for cap in others):
         raise UserError(place, QUERIES_ALONE, "set budget.queries alone")
     return caps.queries
 

@@ -23,6 +23,9 @@ def check_changes(study: Study) -> None:
             if (section := key.split(".")[0]) in own:
                 cure = f"leave it out, and use {own[section]}"
                 raise UserError(f"{place}.{key}", "is said by the study itself", cure)
+            if section == "store":
+                cure = "leave it out, and set store in the base run"
+                raise UserError(f"{place}.{key}", "keeps books that the cap of the study does not see", cure)
 
 
 def check_overrides(study: Study, overrides: Sequence[str]) -> None:
