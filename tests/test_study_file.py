@@ -132,6 +132,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     ({"arms": {"direct": {"store": "a.sqlite"}}}, "arms.direct.store: keeps books that the cap"),
     ({"data": {"law": {"store": "a.sqlite"}}}, "data.law.store: keeps books that the cap"),
+    ({"arms": {"direct": {"data.test": "practice:dates"}}}, "arms.direct.data.test: makes other test questions"),
+    ({"arms": {"direct": {"data": {"tolerance": 0.5}}}}, "arms.direct.data.tolerance: makes other test questions"),
     ({"cap": {"usd": 1, "queries": "10%"}}, "cap: queries is a share (10%)"),
     ({"arms": {"direct": {"student.stps": 3}}}, "arms.direct: student.stps: unknown key"),
     ({"data": {"law": {"data.answr": "text"}}}, "data.law: data.answr: unknown key"),
@@ -206,6 +208,12 @@ def test_an_override_that_some_cell_would_not_hear_is_refused_with_the_place_to_
 @pytest.mark.parametrize("override", HEARD)
 def test_an_override_that_every_cell_hears_is_taken(tiny_base: Path, tmp_path: Path, override: str) -> None:
     assert read_study(overruling(tmp_path, tiny_base), [override]).cells
+
+
+def test_arms_may_learn_from_other_pools_and_explanations(tiny_base: Path, tmp_path: Path) -> None:
+    few = {"data.train": "practice:legal?n=9&seed=1&difficulty=0", "data.limit_train": 5, "data.columns.rationale": "r"}
+    cells = read_study(study(tmp_path, tiny_base, arms=ARMS | {"few": few})).cells
+    assert [cell.run.data.limit_train for cell in cells] == [None, None, 5]
 
 
 def test_an_override_reaches_every_cell_that_has_such_a_thing(tiny_base: Path, tmp_path: Path) -> None:
