@@ -165,6 +165,17 @@ def test_an_unfinished_study_says_what_is_missing_and_what_failed(tmp_path: Path
     assert "0 of 6 cells have ended" in write_study_report(folder).read_text(encoding="utf-8")
 
 
+def test_requests_that_failed_are_told(tmp_path: Path) -> None:
+    lines = [line("s", "a", "5%", 0, [1, 0], failed=0), line("s", "a", "5%", 1, [1, 0], failed=30)]
+    folder = write_study(tmp_path / "s", [*lines, line("s", "b", "5%", 0, [1, 0])], "a")
+    told = "s, 5%: for “a” up to 30 requests in a cell failed and brought no reply."
+    assert told in Page.read(write_study_report(folder)).text
+    assert told in in_words(summarise_study(folder))
+    assert "“b”" not in "".join(
+        part for part in in_words(summarise_study(folder)).split("\n") if "brought no reply" in part
+    )
+
+
 def test_secrets_of_a_study_are_not_shown(tmp_path: Path) -> None:
     lines = drawn(["s"], {("direct", "2%"): 0.5}, seeds=1)
     settings = {"arms": {"direct": {"teacher": {"key_command": "pass show it"}}}}

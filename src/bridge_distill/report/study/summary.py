@@ -23,7 +23,8 @@ def summarise_study(folder: Path, reference: str | None = None) -> dict[str, Any
 
     Accuracies, ratios and ``closed`` (the share of the way from the untuned base to the teacher) are shares from 0 to
     1; differences are percentage points with Holm's p over all of the study's comparisons, and ``resolved`` where that
-    is at most 0.05. What a cell took is the mean over its seeds. Raises ``UserError`` where the folder holds no study.
+    is at most 0.05. What a cell took is the mean over its seeds; ``failed`` counts requests that brought no reply, the
+    most of any seed. Raises ``UserError`` where the folder holds no study.
     """
     return summary_of(open_study(folder, reference))
 
@@ -75,6 +76,8 @@ def _row(
         "closed": None if way is None else _plain(way),
         "ledger": _ledger(found.lines),
         "short": sorted({line["short"] for line in found.lines if line["short"] is not None}),
+        # Lines from before they were counted have none.
+        "failed": max(line.get("failed") or 0 for line in found.lines),
     }
 
 
