@@ -67,6 +67,28 @@ def test_the_gap_runs_from_the_untuned_base_to_the_teacher(study: Path) -> None:
     assert bridge["closed"]["value"] == pytest.approx((bridge["accuracy"]["value"] - 0.1) / (0.9 - 0.1))
 
 
+def test_the_gap_of_an_arm_runs_to_its_own_teacher_weighed_by_its_replies(tmp_path: Path) -> None:
+    right = [1, 0] * 10
+    told = {"sound": ((1.0, 0.9), 0.0), "errs": ((0.5, 0.6), 0.4)}
+    lines = [
+        line("s", arm, budget, 0, right, teacher_right=share, calls=calls)
+        for arm, (shares, _) in told.items()
+        for budget, share, calls in zip(("1%", "10%"), shares, (4, 396), strict=True)
+    ]
+    lines.append(line("s", "labels", "100%", 0, right))
+    teachers = {f"s, {arm}": {"teacher": {"provider": "expert", "error_rate": rate}} for arm, (_, rate) in told.items()}
+    labels = {"s, labels": {"teacher": {"provider": "expert", "error_rate": 0.0, "samples": 3}}}
+    folder = write_study(tmp_path / "s", lines, "sound", config=teachers | labels)
+    found = summarise_study(folder)
+    goals = [row(found, "s", *cell)["teacher"] for cell in (("sound", "1%"), ("errs", "10%"), ("labels", "100%"))]
+    assert goals == pytest.approx([0.901, 0.599, 0.901])
+    assert row(found, "s", "errs", "1%")["closed"]["value"] == pytest.approx((0.5 - 0.1) / (0.599 - 0.1))
+    assert found["sets"]["s"]["teacher"] is None, "there is no line for two"
+    page = Page.read(write_study_report(folder))
+    assert "the arms' own teachers' paid replies agree with gold in 60%, 90%" in page.text
+    assert ">teacher<" not in page.scripts[0]
+
+
 def test_the_ledger_holds_means_over_seeds_and_exact_money(tmp_path: Path) -> None:
     lines = [
         line("s", "a", "5%", seed, [1, 0, 1], usd=usd, steps=100 * seed) for seed, usd in enumerate(("0.10", "0.20"))

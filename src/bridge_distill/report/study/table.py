@@ -29,6 +29,8 @@ def aside(found: dict[str, Any]) -> str:
         told.append(f"the untuned base answers {share(found['base'])}")
     if found["teacher"] is not None:
         told.append(f"the teacher's paid replies agree with gold in {words.percent(found['teacher'])}")
+    elif goals := sorted({row["teacher"] for row in found["arms"] if row["teacher"] is not None}):
+        told.append(f"the arms' own teachers' paid replies agree with gold in {', '.join(map(words.percent, goals))}")
     return "; ".join(told)
 
 
