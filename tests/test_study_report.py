@@ -149,6 +149,30 @@ def test_every_number_of_the_figures_also_stands_in_a_table(study: Path) -> None
         )
 
 
+def test_assistants_and_guides_stand_beside_their_arms_students_with_each_seed(tmp_path: Path) -> None:
+    lines = [line("s", "direct", "5%", seed, [1, 0] * 10) for seed in (1, 2)]
+    for seed, right in ((1, 18), (2, 14)):
+        tested = {"base": [0] * 20, "assistant": [1] * right + [0] * (20 - right), "guide/slow": [1] * 20}
+        lines.append(line("s", "bridge", "5%", seed, [1, 0] * 10, others=tested))
+    folder = write_study(tmp_path / "s", lines, "direct")
+    page, summary = Page.read(write_study_report(folder)), summarise_study(folder)
+    assert row(summary, "s", "direct", "5%")["beside"] == {}
+    found = row(summary, "s", "bridge", "5%")["beside"]
+    assert [*found] == ["assistant", "guide/slow"]
+    assert found["assistant"]["by_seed"] == [0.9, 0.7]
+    assert found["assistant"]["value"] == pytest.approx(0.8)
+    assert found["assistant"]["low"] < 0.8 < found["assistant"]["high"]
+    start = page.rows.index(["Arm", "Budget", "Tested", "Accuracy", "Each seed"])
+    shown = page.rows[start + 1 : start + 3]
+    assert [cells[:3] + cells[4:] for cells in shown] == [
+        ["bridge", "5%", "assistant", "90.0%, 70.0%"],
+        ["bridge", "5%", "guide slow", "100.0%, 100.0%"],
+    ]
+    assert shown[0][3].startswith("80% [")
+    [told] = [text for text in in_words(summary).splitlines() if "assistant" in text]
+    assert [cell.strip() for cell in told.strip("|").split("|")] == [cell.replace("\xa0", " ") for cell in shown[0]]
+
+
 def test_no_two_of_many_arms_are_drawn_alike(tmp_path: Path) -> None:
     chances = {(f"arm-{number}", budget): 0.5 for number in range(20) for budget in ("2%", "10%")}
     page = Page.read(write_study_report(write_study(tmp_path / "s", drawn(["s"], chances, seeds=2), "arm-0")))

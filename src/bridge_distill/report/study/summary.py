@@ -24,10 +24,11 @@ LEDGER = ("steps", "tokens", "parameters", "assistant_seconds", "calls", "input_
 def summarise_study(folder: Path, reference: str | None = None) -> dict[str, Any]:
     """Summarise a study, finished or not; ``reference`` is the arm to compare with, that of the study where left out.
 
-    Accuracies, ratios and ``closed`` (the share of the way from the untuned base to the teacher) are shares from 0 to
-    1; differences are percentage points with Holm's p over all of the study's comparisons, and ``resolved`` where that
-    is at most 0.05. What a cell took is the mean over its seeds; ``failed`` counts requests that brought no reply, the
-    most of any seed. Raises ``UserError`` where the folder holds no study.
+    Accuracies (those ``beside`` a student's are its assistant's and guides', also for each seed), ratios and ``closed``
+    (the share of the way from the untuned base to the teacher) are shares from 0 to 1; differences are percentage
+    points with Holm's p over all of the study's comparisons, and ``resolved`` where that is at most 0.05. What a cell
+    took is the mean over its seeds; ``failed`` counts requests that brought no reply, the most of any seed. Raises
+    ``UserError`` where the folder holds no study.
     """
     return summary_of(open_study(folder, reference))
 
@@ -94,6 +95,10 @@ def _row(
         "seeds": found.seeds,
         "accuracy": _plain(accuracy(found.right, groups)),
         **_against(found, _reference(study, found, arms), groups),
+        "beside": {
+            name: {**_plain(accuracy(right, groups)), "by_seed": [float(one.mean()) for one in right]}
+            for name, right in found.beside.items()
+        },
         "closed": None if way is None else _plain(way),
         "teacher": goal,
         "ledger": _ledger(found.lines),

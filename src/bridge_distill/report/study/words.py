@@ -94,6 +94,15 @@ def share(found: dict[str, float]) -> str:
     return f"{value}% [{low}, {high}]"
 
 
+def beside(rows: list[dict[str, Any]]) -> list[tuple[dict[str, Any], str, dict[str, Any], str]]:
+    """What was tested beside the students of each row: the row, its name for people, its accuracy, each seed's."""
+    return [
+        (row, name.replace("guide/", "guide "), found, ", ".join(f"{100 * one:.1f}%" for one in found["by_seed"]))
+        for row in rows
+        for name, found in row["beside"].items()
+    ]
+
+
 def gap(found: dict[str, float]) -> str:
     """A difference in points, ``13 [8, 18]``, without a sign where words say its direction."""
     turned = found.get("resolved") and found["points"] < 0
