@@ -18,7 +18,10 @@ import psutil
 import pytest
 import yaml
 
+from bridge_distill.report import study as report
 from bridge_distill.study.results import Result, read_questions, read_results
+from bridge_distill.study.status import in_words, status_of
+from bridge_distill.study.work import open_study, work
 from bridge_distill.teacher import serve
 from bridge_distill.teacher.loopback import Fault
 from bridge_distill.teacher.providers import Answer
@@ -187,16 +190,17 @@ def test_requests_that_failed_are_told_beside_the_cell_that_did_without_them(tin
             "key_env": KEY_ENV,
             "prices": {"m": {"input": 1, "output": 1}},
         }
-        file = study(tmp_path, tiny_base, run={"teacher": teacher}, arms={"direct": ARMS["direct"]}, budgets=[4])
-        done = command("study", file)
-    assert done.returncode == 0, done.stderr
-    (found,) = read_results(tmp_path / "runs/both")
+        path = study(tmp_path, tiny_base, run={"teacher": teacher}, arms={"direct": ARMS["direct"]}, budgets=[4])
+        file = open_study(path, [], "")
+        work(file)
+    (found,) = read_results(file.folder)
     assert (found.calls, found.failed) == (3, 1)
-    assert "tiny, 4: for “direct” 1 request in a cell failed and brought no reply." in done.stdout
-    assert "(requests that brought no reply: 1)" in command("study", "status", file).stdout
-    lines = tmp_path / "runs/both/results.jsonl"
-    lines.write_text(json.dumps({key: value for key, value in asdict(found).items() if key != "failed"}) + "\n")
-    (row,) = json.loads(command("study", "status", file, "--json").stdout)["cells"]
+    told = "tiny, 4: for “direct” 1 request in a cell failed and brought no reply."
+    assert told in report.in_words(report.summarise_study(file.folder))
+    assert "(requests that brought no reply: 1)" in in_words(status_of(file))
+    older = {key: value for key, value in asdict(found).items() if key != "failed"}
+    (file.folder / "results.jsonl").write_text(json.dumps(older) + "\n")
+    (row,) = status_of(file)["cells"]
     assert (row["state"], row["failed"]) == ("done", None), "a line from before they were counted is one"
 
 
