@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from bridge_distill.engine.claims import lock
 from bridge_distill.engine.fingerprint import canonical, differences, fingerprint
-from bridge_distill.engine.stage import RECORD, Bench, Runner, Stage, read_record
+from bridge_distill.engine.stage import RECORD, Bench, Runner, Stage, read_record, write_json
 from bridge_distill.errors import UserError
+from bridge_distill.report.folder import read_json, write_text
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -174,6 +175,24 @@ def test_a_damaged_record_names_the_file_and_the_cure(tmp_path: Path) -> None:
 def test_two_processes_cannot_work_on_one_run(tmp_path: Path) -> None:
     with lock(tmp_path / "r"), pytest.raises(UserError, match="another process"), lock(tmp_path / "r"):
         pass
+
+
+def _write_often(folder: Path) -> None:
+    for number in range(150):
+        write_json(folder / "study.json", {"cells": [number] * 500})
+        write_text(folder / "report.html", "whole\n" * 20_000)
+
+
+def test_processes_that_write_one_file_at_once_all_end_well_and_leave_it_whole(tmp_path: Path) -> None:
+    writers = [multiprocessing.Process(target=_write_often, args=(tmp_path,)) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0] * 4
+    assert len(read_json(tmp_path / "study.json")["cells"]) == 500
+    assert (tmp_path / "report.html").read_text() == "whole\n" * 20_000
+    assert {path.name for path in tmp_path.iterdir()} == {"study.json", "report.html"}
 
 
 def test_the_record_says_what_was_made_from_what(tmp_path: Path) -> None:

@@ -248,6 +248,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"select": {**ROUNDS, "stop_below": 5}, "teacher": {"provider": "expert"}, "budget": {"queries": 9}},
         "select.stop_below: 5 points a dollar need a price",
     ),
+    (
+        {"select": {"method": "k_means"}, "budget": {"usd": "0.003"}},
+        "select.method: k_means chooses a count of questions, and this budget may end anywhere among all 40",
+    ),
+    (
+        {"select": {"method": "typical"}, "budget": {"queries": 40, "usd": "0.003"}},
+        "select.method: typical chooses a count of questions, and this budget may end anywhere among all 40",
+    ),
 ]
 
 

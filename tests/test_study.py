@@ -18,7 +18,14 @@ import psutil
 import pytest
 import yaml
 
+from bridge_distill.report import study as report
 from bridge_distill.study.results import Result, read_questions, read_results
+from bridge_distill.study.status import in_words, status_of
+from bridge_distill.study.work import open_study, work
+from bridge_distill.teacher import serve
+from bridge_distill.teacher.loopback import Fault
+from bridge_distill.teacher.providers import Answer
+from classroom import KEY_ENV, once
 from tiny import COMMAND, command, killed, tree, write
 
 ARMS = {
@@ -172,6 +179,29 @@ def test_a_cell_that_fails_is_reported_the_others_go_on_and_it_is_tried_again(ti
     assert ": working" not in mended.stderr, "the mended arm is the other one, and all its stages are there"
     short, direct = (row | {"arm": ""} for row in outcome(tmp_path / "runs/both"))
     assert short == direct
+
+
+def test_requests_that_failed_are_told_beside_the_cell_that_did_without_them(tiny_base: Path, tmp_path: Path) -> None:
+    reply = Answer("So it is written.\nAnswer: yes", "stop", 9, 9)
+    with serve(lambda request: reply, fault=once(Fault("status", 400), 1)) as server:
+        teacher = {
+            "model": "m",
+            "base_url": server.base_url,
+            "key_env": KEY_ENV,
+            "prices": {"m": {"input": 1, "output": 1}},
+        }
+        path = study(tmp_path, tiny_base, run={"teacher": teacher}, arms={"direct": ARMS["direct"]}, budgets=[4])
+        file = open_study(path, [], "")
+        work(file)
+    (found,) = read_results(file.folder)
+    assert (found.calls, found.failed) == (3, 1)
+    told = "tiny, 4: for “direct” 1 request in a cell failed and brought no reply."
+    assert told in report.in_words(report.summarise_study(file.folder))
+    assert "(requests that brought no reply: 1)" in in_words(status_of(file))
+    older = {key: value for key, value in asdict(found).items() if key != "failed"}
+    (file.folder / "results.jsonl").write_text(json.dumps(older) + "\n")
+    (row,) = status_of(file)["cells"]
+    assert (row["state"], row["failed"]) == ("done", None), "a line from before they were counted is one"
 
 
 def test_weights_go_and_are_made_again_with_the_same_bytes_for_a_cell_that_comes_later(

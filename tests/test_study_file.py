@@ -92,6 +92,18 @@ def test_an_arm_is_there_once_for_each_budget_and_seed_and_one_with_a_budget_of_
     assert {cell.run.budget.queries for cell in file.cells} == {"10%", 5, "100%"}
 
 
+def test_an_arm_without_an_assistant_asks_the_same_questions_where_assistant_and_student_have_other_bases(
+    tiny_base: Path, tmp_path: Path
+) -> None:
+    path = study(tmp_path, tiny_base, run={"assistant": {"base": "smollm2-135m"}})
+    direct, bridge = read_study(path).cells
+    bought = ["data", "score", "select", "teach"]
+    assert [direct.keys[name] for name in bought] == [bridge.keys[name] for name in bought]
+    none = read_study(study(tmp_path, tiny_base, run={"assistant": None, "tutor": None}, arms={"direct": {}})).cells
+    assert none[0].keys["score"] != direct.keys["score"], "without any assistant the student's base reads the pool"
+    assert none[0].keys["score"] == read_study(study(tmp_path, tiny_base)).cells[0].keys["score"]
+
+
 def test_a_plan_counts_what_cells_share_once_and_buys_no_question_twice(tiny_base: Path, tmp_path: Path) -> None:
     arms = ARMS | {"labels": DIRECT | {"student.curriculum": ["labels"]}}
     file = read_study(study(tmp_path, tiny_base, arms=arms, budgets=["10%", "50%", "100%"], cap={"usd": "0.5"}))
@@ -113,6 +125,16 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"budgets": [{"usd": 1}]}, "takes queries alone"),
     ({"budgets": ["120%"]}, "at most 100%"),
     ({"arms": {"direct": {"budget": {"usd": 1}}}}, "arms.direct: budget: takes queries alone"),
+    ({"arms": {"direct": {"budget": {"queries": 5, "store": {"usd": 1}}}}}, "arms.direct: budget: takes queries alone"),
+    (
+        {"arms": {"direct": {"budget.queries": 5, "budget.study": {"name": "x", "usd": 1}}}},
+        "arms.direct: budget: takes queries alone",
+    ),
+    ({"arms": {"direct": {"store": "a.sqlite"}}}, "arms.direct.store: keeps books that the cap"),
+    ({"data": {"law": {"store": "a.sqlite"}}}, "data.law.store: keeps books that the cap"),
+    ({"arms": {"direct": {"data.test": "practice:dates"}}}, "arms.direct.data.test: makes other test questions"),
+    ({"arms": {"direct": {"data": {"tolerance": 0.5}}}}, "arms.direct.data.tolerance: makes other test questions"),
+    ({"cap": {"usd": 1, "queries": "10%"}}, "cap: queries is a share (10%)"),
     ({"arms": {"direct": {"student.stps": 3}}}, "arms.direct: student.stps: unknown key"),
     ({"data": {"law": {"data.answr": "text"}}}, "data.law: data.answr: unknown key"),
     ({"base": "nothing.yaml"}, "nothing.yaml: cannot be read"),
@@ -141,7 +163,14 @@ def test_a_wrong_study_is_refused_in_one_sentence_before_anything_is_done(
     assert sentence in str(refused.value)
 
 
-HEARD = ["student.batch=3", "student.shrink.layers=1", "assistant.epochs=3", "runs=elsewhere", "budget.store=null"]
+HEARD = [
+    "student.batch=3",
+    "student.shrink.layers=1",
+    "assistant.epochs=3",
+    "runs=elsewhere",
+    "store=a.sqlite",
+    "budget.store=null",
+]
 UNHEARD = [
     ("student.steps=9", "arms.short.student.steps"),
     ("student={batch: 3, steps: 9}", "arms.short.student.steps"),
@@ -179,6 +208,12 @@ def test_an_override_that_some_cell_would_not_hear_is_refused_with_the_place_to_
 @pytest.mark.parametrize("override", HEARD)
 def test_an_override_that_every_cell_hears_is_taken(tiny_base: Path, tmp_path: Path, override: str) -> None:
     assert read_study(overruling(tmp_path, tiny_base), [override]).cells
+
+
+def test_arms_may_learn_from_other_pools_and_explanations(tiny_base: Path, tmp_path: Path) -> None:
+    few = {"data.train": "practice:legal?n=9&seed=1&difficulty=0", "data.limit_train": 5, "data.columns.rationale": "r"}
+    cells = read_study(study(tmp_path, tiny_base, arms=ARMS | {"few": few})).cells
+    assert [cell.run.data.limit_train for cell in cells] == [None, None, 5]
 
 
 def test_an_override_reaches_every_cell_that_has_such_a_thing(tiny_base: Path, tmp_path: Path) -> None:

@@ -67,6 +67,28 @@ def test_the_gap_runs_from_the_untuned_base_to_the_teacher(study: Path) -> None:
     assert bridge["closed"]["value"] == pytest.approx((bridge["accuracy"]["value"] - 0.1) / (0.9 - 0.1))
 
 
+def test_the_gap_of_an_arm_runs_to_its_own_teacher_weighed_by_its_replies(tmp_path: Path) -> None:
+    right = [1, 0] * 10
+    told = {"sound": ((1.0, 0.9), 0.0), "errs": ((0.5, 0.6), 0.4)}
+    lines = [
+        line("s", arm, budget, 0, right, teacher_right=share, calls=calls)
+        for arm, (shares, _) in told.items()
+        for budget, share, calls in zip(("1%", "10%"), shares, (4, 396), strict=True)
+    ]
+    lines.append(line("s", "labels", "100%", 0, right))
+    teachers = {f"s, {arm}": {"teacher": {"provider": "expert", "error_rate": rate}} for arm, (_, rate) in told.items()}
+    labels = {"s, labels": {"teacher": {"provider": "expert", "error_rate": 0.0, "samples": 3}}}
+    folder = write_study(tmp_path / "s", lines, "sound", config=teachers | labels)
+    found = summarise_study(folder)
+    goals = [row(found, "s", *cell)["teacher"] for cell in (("sound", "1%"), ("errs", "10%"), ("labels", "100%"))]
+    assert goals == pytest.approx([0.901, 0.599, 0.901])
+    assert row(found, "s", "errs", "1%")["closed"]["value"] == pytest.approx((0.5 - 0.1) / (0.599 - 0.1))
+    assert found["sets"]["s"]["teacher"] is None, "there is no line for two"
+    page = Page.read(write_study_report(folder))
+    assert "the arms' own teachers' paid replies agree with gold in 60%, 90%" in page.text
+    assert ">teacher<" not in page.scripts[0]
+
+
 def test_the_ledger_holds_means_over_seeds_and_exact_money(tmp_path: Path) -> None:
     lines = [
         line("s", "a", "5%", seed, [1, 0, 1], usd=usd, steps=100 * seed) for seed, usd in enumerate(("0.10", "0.20"))
@@ -127,6 +149,30 @@ def test_every_number_of_the_figures_also_stands_in_a_table(study: Path) -> None
         )
 
 
+def test_assistants_and_guides_stand_beside_their_arms_students_with_each_seed(tmp_path: Path) -> None:
+    lines = [line("s", "direct", "5%", seed, [1, 0] * 10) for seed in (1, 2)]
+    for seed, right in ((1, 18), (2, 14)):
+        tested = {"base": [0] * 20, "assistant": [1] * right + [0] * (20 - right), "guide/slow": [1] * 20}
+        lines.append(line("s", "bridge", "5%", seed, [1, 0] * 10, others=tested))
+    folder = write_study(tmp_path / "s", lines, "direct")
+    page, summary = Page.read(write_study_report(folder)), summarise_study(folder)
+    assert row(summary, "s", "direct", "5%")["beside"] == {}
+    found = row(summary, "s", "bridge", "5%")["beside"]
+    assert [*found] == ["assistant", "guide/slow"]
+    assert found["assistant"]["by_seed"] == [0.9, 0.7]
+    assert found["assistant"]["value"] == pytest.approx(0.8)
+    assert found["assistant"]["low"] < 0.8 < found["assistant"]["high"]
+    start = page.rows.index(["Arm", "Budget", "Tested", "Accuracy", "Each seed"])
+    shown = page.rows[start + 1 : start + 3]
+    assert [cells[:3] + cells[4:] for cells in shown] == [
+        ["bridge", "5%", "assistant", "90.0%, 70.0%"],
+        ["bridge", "5%", "guide slow", "100.0%, 100.0%"],
+    ]
+    assert shown[0][3].startswith("80% [")
+    [told] = [text for text in in_words(summary).splitlines() if "assistant" in text]
+    assert [cell.strip() for cell in told.strip("|").split("|")] == [cell.replace("\xa0", " ") for cell in shown[0]]
+
+
 def test_no_two_of_many_arms_are_drawn_alike(tmp_path: Path) -> None:
     chances = {(f"arm-{number}", budget): 0.5 for number in range(20) for budget in ("2%", "10%")}
     page = Page.read(write_study_report(write_study(tmp_path / "s", drawn(["s"], chances, seeds=2), "arm-0")))
@@ -163,6 +209,17 @@ def test_an_unfinished_study_says_what_is_missing_and_what_failed(tmp_path: Path
     assert "&lt;b&gt;wrong&lt;/b&gt;" in page
     (folder / "results.jsonl").unlink()
     assert "0 of 6 cells have ended" in write_study_report(folder).read_text(encoding="utf-8")
+
+
+def test_requests_that_failed_are_told(tmp_path: Path) -> None:
+    lines = [line("s", "a", "5%", 0, [1, 0], failed=0), line("s", "a", "5%", 1, [1, 0], failed=30)]
+    folder = write_study(tmp_path / "s", [*lines, line("s", "b", "5%", 0, [1, 0])], "a")
+    told = "s, 5%: for “a” up to 30 requests in a cell failed and brought no reply."
+    assert told in Page.read(write_study_report(folder)).text
+    assert told in in_words(summarise_study(folder))
+    assert "“b”" not in "".join(
+        part for part in in_words(summarise_study(folder)).split("\n") if "brought no reply" in part
+    )
 
 
 def test_secrets_of_a_study_are_not_shown(tmp_path: Path) -> None:

@@ -21,9 +21,11 @@ HOSTILE = "<script>window.hacked = 1</script><img src=x onerror='window.hacked =
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a study with two arms at two budgets."""
-    folder = tmp_path_factory.mktemp("studies") / "frontier"
-    return write_study_report(write_study(folder, drawn(["legal"], CHANCES, seeds=3, questions=80), "direct"))
+    """The page of a study with two arms at two budgets, one of them with an assistant."""
+    folder, lines = tmp_path_factory.mktemp("studies") / "frontier", drawn(["legal"], CHANCES, seeds=3, questions=80)
+    for cell in lines:
+        cell["others"] |= {"assistant": cell["right"]} if cell["arm"] == "bridge" else {}
+    return write_study_report(write_study(folder, lines, "direct"))
 
 
 @pytest.mark.parametrize("width", [390, 820, 1440])

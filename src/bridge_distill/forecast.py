@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge_distill import artifacts, data, rounds, teacher
-from bridge_distill.config import Run
+from bridge_distill.config import Assistant, Run
 from bridge_distill.engine.stage import RECORD, Stage
 from bridge_distill.models.bases import EMBEDDED
 from bridge_distill.models.runtime import gemm_rate
@@ -35,11 +35,13 @@ def forecast(file: RunFile) -> dict[str, Any]:
         pools = Pools(Path(spare))
         return {
             "run": run.name,
-            **_forecast(run, run.name, plan, folder, len(plans), pools),
+            **_forecast(run, run.assistant, run.name, plan, folder, len(plans), pools),
             "arms": {
-                name: _forecast(file.arms[name], arm_scope(run, name), apart, folder / "arms" / name, 0, pools)
-                for name, apart in plans.items()
-                if _bought(apart) != _bought(plan)
+                name: _forecast(
+                    arm, learner_of(file, arm), arm_scope(run, name), plans[name], folder / "arms" / name, 0, pools
+                )
+                for name, arm in file.arms.items()
+                if _bought(plans[name]) != _bought(plan)
             },
         }
 
@@ -79,7 +81,15 @@ def _bought(plan: Sequence[Stage]) -> list[Mapping[str, Any]]:
     return [stage.settings for stage in plan[: last + 1]]
 
 
-def _forecast(run: Run, scope: str, plan: Sequence[Stage], folder: Path, arms: int, pools: Pools) -> dict[str, Any]:
+def _forecast(
+    run: Run,
+    learner: Assistant | None,
+    scope: str,
+    plan: Sequence[Stage],
+    folder: Path,
+    arms: int,
+    pools: Pools,
+) -> dict[str, Any]:
     names = [stage.name for stage in plan]
     done = [name for name in names if (folder / name / RECORD).exists()]
     pool = pools.of(run, plan[names.index("data")], folder / "data", "data" in done)
@@ -87,7 +97,7 @@ def _forecast(run: Run, scope: str, plan: Sequence[Stage], folder: Path, arms: i
     paid = asked if isinstance(asked, int) else len(asked)
     assert run.store is not None  # the run file's reader filled it in
     to_do = [name for name in names if name not in done]
-    work = operations(run, pool, paid, arms)
+    work = operations(run, learner, pool, paid, arms)
     rate = gemm_rate()
     seconds = None if work is None else {name: round(work[name] / rate, 1) for name in to_do if name in work}
     return {

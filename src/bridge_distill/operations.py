@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bridge_distill import data, new_questions, rounds, selection, student
-from bridge_distill.config import Run, Shrink
+from bridge_distill.config import Assistant, Run, Shrink
 from bridge_distill.efforts import READING_SHARE, TRAINING_SHARE, WRITING_SHARE, Effort
 from bridge_distill.guidance import relative_cost
 from bridge_distill.models.bases import EMBEDDED
@@ -14,9 +14,14 @@ SIGNS_PER_TOKEN = 4
 TOKENS_PER_WORD = 1.4
 
 
-def operations(run: Run, pool: data.Pool, paid: int, arms: int = 0) -> dict[str, float] | None:
-    """Rough floating-point operations of each stage that runs models, by name; None for bases of unknown size."""
-    reader, _ = rounds.scorer(run)
+def operations(
+    run: Run, learner: Assistant | None, pool: data.Pool, paid: int, arms: int = 0
+) -> dict[str, float] | None:
+    """Rough floating-point operations of each stage that runs models, by name; None for bases of unknown size.
+
+    ``learner`` is as in ``pipeline.stages``.
+    """
+    reader, _ = rounds.scorer(run, learner)
     names = {reader, run.student.base, *([run.assistant.base] if run.assistant else [])}
     if not names <= EMBEDDED.keys():
         return None

@@ -100,8 +100,11 @@ def _tutoring(run: Run, learner: Assistant, tutor: Tutor) -> Stage:
     )
 
 
-def check(run: Run, with_key: bool) -> None:
-    """Raise ``UserError`` for any name that no part answers to, before anything is computed or paid."""
+def check(run: Run, learner: Assistant | None, with_key: bool) -> None:
+    """Raise ``UserError`` for any name that no part answers to, before anything is computed or paid.
+
+    ``learner`` is as in ``stages``.
+    """
     for form in run.data.forms:
         answer_forms.get(form, "data.answer")
     selection.check_score(run.score)
@@ -110,7 +113,7 @@ def check(run: Run, with_key: bool) -> None:
     check_engine(run.compute)
     check_device(run.compute)
     check_trackers(run.compute.report_to)
-    check_base(*rounds.scorer(run))
+    check_base(*rounds.scorer(run, learner))
     check_base(run.student.base, "student.base")
     check_batch(run.student.batch, "student.batch")
     if run.assistant is not None:
@@ -129,7 +132,7 @@ def execute(file: RunFile, rebuild: list[str], until: str | None, command: str) 
     run = file.run
     folder = run.runs / run.name
     for each in (run, *file.arms.values()):
-        check(each, with_key=not (folder / "teach" / RECORD).exists())
+        check(each, learner_of(file, each), with_key=not (folder / "teach" / RECORD).exists())
     plan = stages(run, run.name, run.assistant)
     arm_plans = {name: stages(arm, arm_scope(run, name), learner_of(file, arm)) for name, arm in file.arms.items()}
     names = [stage.name for stage in plan]

@@ -32,11 +32,11 @@ def buying(run: Run, scope: str, learner: Assistant | None) -> list[Stage]:
     last = run.select.rounds
     for number in range(1, last):
         assert learner is not None  # checked above
-        stages = [_score(run, number), _select(run, number), _teach(run, scope, number)]
+        stages = [_score(run, learner, number), _select(run, number), _teach(run, scope, number)]
         made += _unless_stopped(run, number, [*stages, *_tuned(run, learner, number)])
     return [
         *made,
-        *_unless_stopped(run, last, [_score(run, last)]),
+        *_unless_stopped(run, last, [_score(run, learner, last)]),
         _select(run, last),
         _teach(run, scope, last),
     ]
@@ -53,11 +53,14 @@ def asked_by(learner: Assistant) -> dict[str, Any]:
     return {"levels": learner.levels} if learner.levels == "tasks" else {}
 
 
-def scorer(run: Run) -> tuple[str, str]:
-    """The base that scores the pool first, the assistant before it is tuned, and the setting that names it."""
+def scorer(run: Run, learner: Assistant | None) -> tuple[str, str]:
+    """The base that scores the pool first, the assistant before it is tuned, and the setting that names it.
+
+    ``learner`` is an arm's own assistant, else that of the run: an arm without one asks the same questions.
+    """
     if run.score.base is not None:
         return run.score.base, "score.base"
-    return (run.assistant.base, "assistant.base") if run.assistant is not None else (run.student.base, "student.base")
+    return (learner.base, "assistant.base") if learner is not None else (run.student.base, "student.base")
 
 
 def affordable(run: Run, pool: int) -> int:
@@ -80,6 +83,12 @@ def _check(run: Run, learner: Assistant | None) -> None:
             raise UserError("select.stop_below", problem, "give one in teacher.prices, or leave stop_below out")
 
 
+def _check_order(run: Run, pool: int) -> None:
+    """Refuse to spend money down the whole pool where its order is no choice."""
+    if affordable(run, pool) >= pool and teacher.caps_more_than_queries(run.budget):
+        selection.check_order(run.select, pool)
+
+
 def _name(run: Run, stage: str, number: int) -> str:
     plain = number == 1 if stage == "score" else number == run.select.rounds
     return stage if plain else f"round-{number}/{stage}"
@@ -89,14 +98,14 @@ def _names(run: Run, stages: Sequence[str], last: int) -> list[str]:
     return [_name(run, stage, number) for number in range(1, last + 1) for stage in stages]
 
 
-def _score(run: Run, number: int) -> Stage:
+def _score(run: Run, learner: Assistant | None, number: int) -> Stage:
     settings = {
         "score": run.score.identity(),
         "embedder": selection.embedder_digest(run.score.embedder),
         "seed": run.seed,
     }
     if number == 1:
-        base, place = scorer(run)
+        base, place = scorer(run, learner)
         first = {**settings, "base": base_digest(base, place)}
         return Stage("score", first, ("data",), lambda at: _scored_first(run, base, place, at))
     tuned = _name(run, "assistant", number - 1)
@@ -109,7 +118,8 @@ def _score(run: Run, number: int) -> Stage:
 
 
 def _scored_first(run: Run, base: str, place: str, at: Bench) -> dict[str, Any]:
-    """Refuse a pool too small for its rounds before it is read for hours."""
+    """Refuse what cannot be chosen, such as a pool too small for its rounds, before it is read for hours."""
+    _check_order(run, count_rows(at["data"] / artifacts.TRAIN))
     if run.select.rounds > 1:
         _round_of(run, 1, artifacts.train_questions(at["data"]))
     return _scored(run, base, place, at)
@@ -135,7 +145,9 @@ def _select(run: Run, number: int) -> Stage:
 
 def _choose(run: Run, number: int, at: Bench) -> dict[str, Any]:
     """Choose what the budget pays for, or by the end of a round its share of that, beside what is bought already."""
-    count, round_ = affordable(run, count_rows(at["data"] / artifacts.TRAIN)), None
+    pool = count_rows(at["data"] / artifacts.TRAIN)
+    _check_order(run, pool)
+    count, round_ = affordable(run, pool), None
     if run.select.rounds > 1:
         whole, held = _round_of(run, number, artifacts.train_questions(at["data"]))
         round_ = selection.Round(number, _bought(run, number, at), held)

@@ -23,7 +23,8 @@ class Study(Section):
 
     ``base`` is a run file, whose own arms are left out; ``arms`` and ``data`` are named overrides of it in dotted keys,
     those of an arm last. ``budgets`` are shares or counts of queries, the base's where there are none; an arm that sets
-    ``budget`` itself keeps it. All other arms are compared with ``reference``. ``cap`` holds over all cells together.
+    ``budget`` itself keeps it. All other arms are compared with ``reference``. ``cap`` holds over all cells together,
+    in amounts.
     With ``keep: none`` weights go once no cell needs them. ``where`` is the folder that the study's own lies in.
     """
 
@@ -42,6 +43,16 @@ class Study(Section):
     @classmethod
     def _queries(cls, value: Any) -> list[int | str]:
         return [queries_of(item) for item in value] if isinstance(value, list) else [queries_of(value)]
+
+    @field_validator("cap")
+    @classmethod
+    def _amounts(cls, cap: CapSettings | None) -> CapSettings | None:
+        for name, value in cap or ():
+            if isinstance(value, str):
+                raise ValueError(
+                    f"{name} is a share ({value}), which would be one of each cell's own pool: give an amount"
+                )
+        return cap
 
     @model_validator(mode="after")
     def _names(self) -> Study:

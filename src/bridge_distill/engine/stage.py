@@ -191,9 +191,14 @@ def skipped(folder: Path) -> str | None:
     return reason
 
 
+def partial_of(path: Path) -> Path:
+    """What this process writes a file as until it is whole: others may be writing the same one. No digest counts it."""
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON atomically and durably: after a crash the file is whole or absent."""
-    partial = path.with_name(path.name + ".partial")
+    partial = partial_of(path)
     with partial.open("w") as stream:
         json.dump(value, stream, indent=2, ensure_ascii=False)
         stream.flush()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge_distill import artifacts
-from bridge_distill.engine.stage import RECORD
+from bridge_distill.engine.stage import RECORD, partial_of
 from bridge_distill.errors import UserError
 from bridge_distill.records import Verdict
 
@@ -114,7 +114,7 @@ def arm_key(arm: str) -> str:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically; characters that UTF-8 cannot hold become question marks."""
-    partial = path.with_name(path.name + ".partial")
+    partial = partial_of(path)
     partial.write_text(text, encoding="utf-8", errors="replace")
     partial.replace(path)
 

@@ -1,6 +1,6 @@
 """Choose the questions worth paying for, before any reply exists: score the pool, then select."""
 
-from bridge_distill.selection.choose import check, choose, identity
+from bridge_distill.selection.choose import check, check_order, choose, identity
 from bridge_distill.selection.contract import selectors
 from bridge_distill.selection.measure import embedder_digest
 from bridge_distill.selection.rounds import Round, bought, held_out, share
@@ -10,6 +10,7 @@ __all__ = [
     "Round",
     "bought",
     "check",
+    "check_order",
     "check_score",
     "choose",
     "embedder_digest",

@@ -11,8 +11,9 @@ import numpy as np
 from bridge_distill import artifacts
 from bridge_distill.config import Select
 from bridge_distill.engine.rows import write_rows
+from bridge_distill.errors import UserError
 from bridge_distill.records import Choice
-from bridge_distill.selection.contract import Pick, Pool, Selector
+from bridge_distill.selection.contract import Pick, Pool, Selector, selectors
 from bridge_distill.selection.parallel import usable_threads
 from bridge_distill.selection.ranking import check_needs, make_selector, rank, settings_of
 from bridge_distill.selection.rounds import Round
@@ -24,6 +25,14 @@ def check(settings: Select) -> None:
     """Raise ``UserError`` for a method or option that is unknown, or a method that a run has not what it needs for."""
     settings_of(settings.method, settings.options)
     check_needs(settings.method, frozenset({"embeddings", "difficulty"}))
+
+
+def check_order(settings: Select, pool: int) -> None:
+    """Raise ``UserError`` for a method that orders one count of questions, where buying may end among all ``pool``."""
+    if not selectors.get(settings.method, "select.method").prefix:
+        problem = f"{settings.method} chooses a count of questions, and this budget may end anywhere among all {pool}"
+        cure = "set budget.queries lower, or take a method with the prefix property (docs/selection.md)"
+        raise UserError("select.method", problem, cure)
 
 
 def identity(settings: Select) -> dict[str, Any]:

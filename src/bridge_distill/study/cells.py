@@ -27,6 +27,7 @@ TESTS = ("evaluate", "guide")
 class Cell:
     """One run of a study, the stages that its tests need, in order, and a key for each.
 
+    ``learner`` is the run's assistant, or where it has none that of its data set, whose replies it shares.
     Stages of one key make the same output, since their settings are the same and so are those of all that they
     come from; ``keys`` are known before anything has run.
     """
@@ -36,6 +37,7 @@ class Cell:
     budget: str
     seed: int
     run: Run
+    learner: Assistant | None
     stages: dict[str, Stage]
     keys: dict[str, str]
 
@@ -108,7 +110,7 @@ def check(file: StudyFile, buys: Callable[[Cell], bool] = lambda cell: False) ->
         alike[cell.set, cell.arm].append(cell)
     for (set_, arm), cells in alike.items():
         with _naming(set_, arm):
-            pipeline.check(cells[0].run, with_key=any(map(buys, cells)))
+            pipeline.check(cells[0].run, cells[0].learner, with_key=any(map(buys, cells)))
 
 
 @contextmanager
@@ -155,7 +157,8 @@ def _run(study: Study, tree: dict[str, Any], folder: Path, whole: Run, set_: str
 def _own_queries(run: Run, place: str) -> int | str:
     """The queries that an arm's own budget has; raises ``UserError`` where it caps anything else."""
     caps = run.budget
-    if caps.queries is None or (caps.usd, caps.input_tokens, caps.output_tokens) != (None, None, None):
+    others = (caps.usd, caps.input_tokens, caps.output_tokens, caps.study, caps.store)
+    if caps.queries is None or any(cap is not None for cap in others):
         raise UserError(place, QUERIES_ALONE, "set budget.queries alone")
     return caps.queries
 
@@ -168,7 +171,7 @@ def _cell(study: Study, run: Run, learner: Assistant | None, set_: str, arm: str
     keys = keys_of(stages)
     if "teach" in stages:
         stages = _needed(pipeline.stages(run, teacher.shared_scope(study.name, keys["teach"]), learner))
-    return Cell(set_, arm, str(run.budget.queries), seed, run, stages, keys)
+    return Cell(set_, arm, str(run.budget.queries), seed, run, learner, stages, keys)
 
 
 def _needed(plan: Sequence[Stage]) -> dict[str, Stage]:

@@ -11,11 +11,16 @@ from bridge_distill.runfile import overridden
 
 # What a study says itself, by the setting that says it.
 OWN = {"name": "name", "runs": "where", "seed": "seeds", "arms": "arms"}
+# What of a data set decides the training pool alone: arms are paired on the same test questions, graded alike.
+POOL = ("data.train", "data.limit_train", "data.columns.rationale", "data.columns.expert_answer", "data.columns.domain")
 CAPPED = ("budget.usd", "budget.input_tokens", "budget.output_tokens", "budget.study")
 
 
 def check_changes(study: Study) -> None:
-    """Raise ``UserError`` for an override of an arm or a data set that the study would leave unheard."""
+    """Raise ``UserError`` for an override of an arm or a data set that the study would leave unheard.
+
+    So for one that leaves an arm with nothing to be paired with.
+    """
     named = [(f"arms.{name}", changes, OWN) for name, changes in study.arms.items()]
     named += [(f"data.{name}", changes, {**OWN, "budget": "budgets"}) for name, changes in study.data.items()]
     for place, changes, own in named:
@@ -23,6 +28,15 @@ def check_changes(study: Study) -> None:
             if (section := key.split(".")[0]) in own:
                 cure = f"leave it out, and use {own[section]}"
                 raise UserError(f"{place}.{key}", "is said by the study itself", cure)
+            if section == "store":
+                cure = "leave it out, and set store in the base run"
+                raise UserError(f"{place}.{key}", "keeps books that the cap of the study does not see", cure)
+
+    for name, changes in study.arms.items():
+        for key, _ in _leaves(changes):
+            if key.split(".")[0] == "data" and key not in POOL:
+                problem = "makes other test questions, or other grades, than the other arms have"
+                raise UserError(f"arms.{name}.{key}", problem, "leave it out, and use data, where each set is a panel")
 
 
 def check_overrides(study: Study, overrides: Sequence[str]) -> None:

@@ -59,6 +59,7 @@ def _teaching(made: Mapping[str, Path], records: Mapping[str, Any], taught: bool
         "output_tokens": sum(reply.output_tokens for reply in replies),
         "usd": dollars(sum(reply.usd_micros for reply in replies)),
         "short": records["teach"]["figures"]["ended_by"] if taught else None,
+        "failed": len(records["teach"]["figures"]["failed"]) if taught else 0,
     }
 
 

@@ -125,7 +125,7 @@ def _seconds(todo: _Todo, pools: _PoolsOfCells) -> dict[str, float] | None:
         if cell.cell not in work:
             pool = pools.of(cell)
             paid = min(rounds.affordable(cell.run, pool.size), pool.size)
-            work[cell.cell] = operations(cell.run, pool, paid)
+            work[cell.cell] = operations(cell.run, cell.learner, pool, paid)
         made = work[cell.cell]
         if made is None:
             return None

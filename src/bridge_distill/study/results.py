@@ -41,7 +41,7 @@ class Result:
     of the student, its ``parameters``, ``seconds`` by stage, ``assistant_seconds`` of them before the student and after
     the teacher, and of the teacher its ``calls``, ``input_tokens``, ``output_tokens`` and ``usd`` (exact, a string).
     ``short`` names the cap that ended buying early, None where none did. ``paths`` are the stages' folders, relative to
-    the study's.
+    the study's. ``failed`` counts the requests that brought no reply, None in a line from before they were counted.
     """
 
     set: str
@@ -65,6 +65,7 @@ class Result:
     usd: str
     short: str | None
     paths: dict[str, str]
+    failed: int | None = None
 
     @property
     def cell(self) -> tuple[str, str, str, int]:
@@ -85,7 +86,7 @@ def read_results(folder: Path) -> list[Result]:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             row = json.loads(line)
-            found.append(Result(**{name: row[name] for name in names}))
+            found.append(Result(**{name: row[name] for name in names if name in row}))
         except (ValueError, KeyError, TypeError) as error:
             problem = f"is no result of a cell ({type(error).__name__}: {error})"
             raise UserError(f"{path}:{number}", problem, "delete that line and run the study again") from None

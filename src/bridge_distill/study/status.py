@@ -21,7 +21,8 @@ def status_of(file: StudyFile) -> dict[str, Any]:
         row: dict[str, Any] = dict(zip(("set", "arm", "budget", "seed"), cell.cell, strict=True))
         if cell.cell in done:
             right = done[cell.cell].right
-            row |= {"state": "done", "accuracy": sum(right) / len(right), "short": done[cell.cell].short}
+            row |= {"state": "done", "accuracy": sum(right) / len(right)}
+            row |= {"short": done[cell.cell].short, "failed": done[cell.cell].failed}
         elif cell.label in failed:
             row |= {"state": "failed", "error": failed[cell.label]}
         else:
@@ -43,8 +44,11 @@ def in_words(found: Mapping[str, Any]) -> str:
 
 
 def _details(row: Mapping[str, Any]) -> str:
-    short = f" (buying ended early: {row['short']})" if row.get("short") else ""
-    return f"{100 * row['accuracy']:5.1f}%{short}" if row["state"] == "done" else str(row.get("error", ""))
+    if row["state"] != "done":
+        return str(row.get("error", ""))
+    short = f" (buying ended early: {row['short']})" if row["short"] else ""
+    failed = f" (requests that brought no reply: {row['failed']})" if row["failed"] else ""
+    return f"{100 * row['accuracy']:5.1f}%{short}{failed}"
 
 
 def _charged(file: StudyFile) -> dict[str, Any]:

@@ -149,6 +149,11 @@ def has_shares(budget: Budget) -> bool:
     return any(isinstance(value, str) for caps in levels for value in (caps.input_tokens, caps.output_tokens, caps.usd))
 
 
+def caps_more_than_queries(budget: Budget) -> bool:
+    """Whether a cap of the run's own, on tokens or money, may end buying before the one on queries does."""
+    return any(cap is not None for cap in (budget.input_tokens, budget.output_tokens, budget.usd))
+
+
 def most_queries(budget: Budget, pool: int) -> int | None:
     """The run's cap on queries in numbers, or None."""
     return _queries(budget.queries, pool, "budget")

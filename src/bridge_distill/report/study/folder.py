@@ -37,6 +37,15 @@ class Answers:
         found = [line["others"].get("base") for line in self.lines]
         return None if None in found else np.array(found, dtype=np.bool_)
 
+    @property
+    def beside(self) -> dict[str, Table]:
+        """The answers of each seed's assistant, and of guides (``guide/NAME``), where they were tested."""
+        names = dict.fromkeys(name for line in self.lines for name in line["others"] if name != "base")
+        return {
+            name: np.array([line["others"][name] for line in self.lines if name in line["others"]], dtype=np.bool_)
+            for name in names
+        }
+
 
 @dataclass(frozen=True)
 class StudyFolder:

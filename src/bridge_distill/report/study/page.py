@@ -16,7 +16,7 @@ from bridge_distill.report.study.folder import StudyFolder, open_study
 from bridge_distill.report.study.methods import methods
 from bridge_distill.report.study.summary import summary_of
 from bridge_distill.report.study.table import aside
-from bridge_distill.report.study.words import gap, headline, p_value, sentences, share, verdict
+from bridge_distill.report.study.words import beside, gap, headline, p_value, sentences, share, verdict
 
 
 def write_study_report(folder: Path, reference: str | None = None) -> Path:
@@ -47,7 +47,7 @@ def _content(study: StudyFolder, summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def _set(number: int, name: str, found: dict[str, Any]) -> dict[str, Any]:
-    """What the page shows of a data set: the arms by budget, each comparison, and what each arm took."""
+    """What the page shows of a data set: arms by budget, each comparison, what else was tested, what each took."""
     budgets = list(dict.fromkeys(row["budget"] for row in found["arms"]))
     arms = list(dict.fromkeys(row["arm"] for row in found["arms"]))
     at = {(row["arm"], row["budget"]): row for row in found["arms"]}
@@ -58,6 +58,10 @@ def _set(number: int, name: str, found: dict[str, Any]) -> dict[str, Any]:
         "budgets": budgets,
         "matrix": [(arm, [_accuracy(at.get((arm, budget))) for budget in budgets]) for arm in arms],
         "rows": [_row(row) for row in found["arms"]],
+        "beside": [
+            (row, name, [(right["value"], share(right)), (right["value"], seeds)])
+            for row, name, right, seeds in beside(found["arms"])
+        ],
         "ledger": [_ledger(row) for row in found["arms"]],
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from decimal import Decimal
@@ -15,15 +16,19 @@ from bridge_distill.statistics import Estimate, accuracy, closed, difference, ho
 from bridge_distill.statistics.estimates import Groups
 
 LEVEL = 0.05
+# Who is asked: in what form, how often and how warm changes no expert.
+TEACHER = ("provider", "model", "base_url", "error_rate")
 LEDGER = ("steps", "tokens", "parameters", "assistant_seconds", "calls", "input_tokens", "output_tokens")
 
 
 def summarise_study(folder: Path, reference: str | None = None) -> dict[str, Any]:
     """Summarise a study, finished or not; ``reference`` is the arm to compare with, that of the study where left out.
 
-    Accuracies, ratios and ``closed`` (the share of the way from the untuned base to the teacher) are shares from 0 to
-    1; differences are percentage points with Holm's p over all of the study's comparisons, and ``resolved`` where that
-    is at most 0.05. What a cell took is the mean over its seeds. Raises ``UserError`` where the folder holds no study.
+    Accuracies (those ``beside`` a student's are its assistant's and guides', also for each seed), ratios and ``closed``
+    (the share of the way from the untuned base to the teacher) are shares from 0 to 1; differences are percentage
+    points with Holm's p over all of the study's comparisons, and ``resolved`` where that is at most 0.05. What a cell
+    took is the mean over its seeds; ``failed`` counts requests that brought no reply, the most of any seed. Raises
+    ``UserError`` where the folder holds no study.
     """
     return summary_of(open_study(folder, reference))
 
@@ -46,18 +51,36 @@ def summary_of(study: StudyFolder) -> dict[str, Any]:
 def _set(study: StudyFolder, name: str) -> dict[str, Any]:
     """One data set: its questions, what needs no training, and its arms."""
     arms, groups = study.of(name), study.groups(name)
-    lines = [line for found in arms for line in found.lines]
-    # Cells that buy nothing, or know no gold, have no share: the mean over the others is one goal for all arms.
-    goal = _mean([line["teacher_right"] for line in lines if line["teacher_right"] is not None])
+    goals = _goals(study, name, arms)
     base = next((found.base for found in arms if found.base is not None), None)
     return {
         "questions": len(arms[0].right[0]),
         "contexts": None if groups is None else len(np.unique(groups)),
-        "majority": lines[0]["majority"],
-        "teacher": goal,
+        "majority": arms[0].lines[0]["majority"],
+        "teacher": next(iter(goals.values())) if len(goals) == 1 else None,
         "base": None if base is None else asdict(accuracy(base[:1], groups)),
-        "arms": [_row(study, found, arms, groups, goal) for found in arms],
+        "arms": [_row(study, found, arms, groups, goals[_teacher(study, name, found.arm)]) for found in arms],
     }
+
+
+def _goals(study: StudyFolder, name: str, arms: Sequence[Answers]) -> dict[str, float | None]:
+    """The share of each teacher's paid replies that agree with gold; None where none was bought, or gold is unknown."""
+    lines: dict[str, list[dict[str, Any]]] = {}
+    for found in arms:
+        lines.setdefault(_teacher(study, name, found.arm), []).extend(found.lines)
+    return {teacher: _agreement(paid) for teacher, paid in lines.items()}
+
+
+def _teacher(study: StudyFolder, name: str, arm: str) -> str:
+    settings = study.facts["config"].get(f"{name}, {arm}", {}).get("teacher", {})
+    return json.dumps([settings.get(key) for key in TEACHER])
+
+
+def _agreement(lines: Sequence[dict[str, Any]]) -> float | None:
+    """The mean of ``teacher_right`` over replies."""
+    known = [line for line in lines if line["teacher_right"] is not None]
+    calls = sum(line["calls"] for line in known)
+    return sum(line["teacher_right"] * line["calls"] for line in known) / calls if known else None
 
 
 def _row(
@@ -72,9 +95,16 @@ def _row(
         "seeds": found.seeds,
         "accuracy": _plain(accuracy(found.right, groups)),
         **_against(found, _reference(study, found, arms), groups),
+        "beside": {
+            name: {**_plain(accuracy(right, groups)), "by_seed": [float(one.mean()) for one in right]}
+            for name, right in found.beside.items()
+        },
         "closed": None if way is None else _plain(way),
+        "teacher": goal,
         "ledger": _ledger(found.lines),
         "short": sorted({line["short"] for line in found.lines if line["short"] is not None}),
+        # Lines from before they were counted have none.
+        "failed": max(line.get("failed") or 0 for line in found.lines),
     }
 
 
@@ -117,5 +147,5 @@ def _ledger(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return float(np.mean(values)) if values else None
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))

@@ -39,7 +39,7 @@ def sentences(summary: dict[str, Any]) -> list[str]:
 
 
 def limits(summary: dict[str, Any]) -> Iterator[str]:
-    """What a reader must know before believing: seeds, cells that are missing, purchases that ended early."""
+    """What a reader must know before believing: seeds, cells that are missing, purchases that fell short."""
     seeds = [len(row["seeds"]) for _, row in every_row(summary)]
     if seeds and min(seeds) == 1:
         yield "With one seed an interval is over questions alone, and says nothing of what another seed would bring."
@@ -53,6 +53,9 @@ def limits(summary: dict[str, Any]) -> Iterator[str]:
     for name, row in every_row(summary):
         if row["short"]:
             yield f"{name}, {row['budget']}: buying for “{row['arm']}” ended early ({', '.join(row['short'])})."
+        if row["failed"]:
+            most = f"{'up to ' if len(row['seeds']) > 1 else ''}{words.counted(row['failed'], 'request')}"
+            yield f"{name}, {row['budget']}: for “{row['arm']}” {most} in a cell failed and brought no reply."
 
 
 def sentence(summary: dict[str, Any], name: str, row: dict[str, Any]) -> str:
@@ -89,6 +92,15 @@ def share(found: dict[str, float]) -> str:
     digits = 1 if found["high"] - found["low"] < 0.04 else 0
     value, low, high = (f"{100 * found[key]:.{digits}f}" for key in ("value", "low", "high"))
     return f"{value}% [{low}, {high}]"
+
+
+def beside(rows: list[dict[str, Any]]) -> list[tuple[dict[str, Any], str, dict[str, Any], str]]:
+    """What was tested beside the students of each row: the row, its name for people, its accuracy, each seed's."""
+    return [
+        (row, name.replace("guide/", "guide "), found, ", ".join(f"{100 * one:.1f}%" for one in found["by_seed"]))
+        for row in rows
+        for name, found in row["beside"].items()
+    ]
 
 
 def gap(found: dict[str, float]) -> str:
