@@ -4,7 +4,7 @@ from bridge_distill.selection.choose import check, choose, identity
 from bridge_distill.selection.contract import selectors
 from bridge_distill.selection.measure import embedder_digest
 from bridge_distill.selection.rounds import Round, bought, held_out, share
-from bridge_distill.selection.score import check_score, score, written_tokens
+from bridge_distill.selection.score import check_score, draws, score, written_tokens
 
 __all__ = [
     "Round",
@@ -12,6 +12,7 @@ __all__ = [
     "check",
     "check_score",
     "choose",
+    "draws",
     "embedder_digest",
     "held_out",
     "identity",
