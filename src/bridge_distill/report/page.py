@@ -129,7 +129,7 @@ def _facts(run: RunFolder) -> dict[str, Any]:
     config = shown_settings(run.facts.get("config") or {}, run.path)
     return {
         "config": yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
-        "command": shown_command(str(run.facts.get("command") or "")),
+        "command": shown_command(str(run.facts.get("command") or ""), run.path),
         "seed": config.get("seed"),
         "versions": versions,
         "commits": sorted({str(record["commit"]) for _, record in records if record.get("commit")}),
