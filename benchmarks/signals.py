@@ -23,9 +23,8 @@ from bridge_distill.models.batches import batches
 from bridge_distill.models.generator import Decoding
 from bridge_distill.models.load import Model, load
 from bridge_distill.models.reading import read
-from bridge_distill.models.runtime import set_seed
 from bridge_distill.models.shrink import cut
-from bridge_distill.models.writing import write
+from bridge_distill.models.writing import continued, draws_of
 
 BATCH_TOKENS, TOKENS = 8192, 12
 
@@ -34,13 +33,13 @@ def sample(model: Model, heads: list[list[int]], samples: int, shared: bool) -> 
     """Seconds of sampling answers to all prompts, in batches of like length, and the answers."""
     tail = model.tokenizer(MARK, add_special_tokens=False)["input_ids"]
     decoding, texts, seconds = Decoding(TOKENS, temperature=1.0, samples=samples), [], 0.0
-    set_seed(0)
     for rows in batches([len(head) + len(tail) + TOKENS for head in heads], BATCH_TOKENS // samples):
         started = time.perf_counter()
         reading = read(model, [heads[row] for row in rows], tail)
         if not shared:  # the prompts are read in writing, so this reading does not count
             reading, started = replace(reading, cache=None), time.perf_counter()
-        texts += [written.text for part in write(reading, range(len(rows)), decoding) for written in part]
+        made = continued(reading, range(len(rows)), decoding, draws_of(0, rows, decoding))
+        texts += [written.text for part in made for written in part]
         seconds += time.perf_counter() - started
     return seconds, texts
 

@@ -70,7 +70,10 @@ def build_run(path: Path) -> Path:
     }
     facts = {"name": "legal", "config": config, "plan": STAGES, "stages": stages, "arms": {"direct": arm}}
     secret = "teacher.key_command=cat 'sk-very-secret file'"
-    facts["command"] = shlex.join(["bridge-distill", "run", "legal.yaml", "--set", secret, "--set", "seed=7"])
+    facts["command"] = shlex.join(
+        ["bridge-distill", "run", str(path / "legal.yaml"), "--set", secret, "--set", "seed=7"]
+    )
+    facts["command"] += f" --set data.train={path}/questions/train.jsonl"
     (run / "run.json").write_text(json.dumps(facts))
     _write_pool(run)
     _write_teaching(run)
@@ -288,6 +291,8 @@ def test_secrets_are_not_shown(finished: Path, page: Page) -> None:
 
 def test_a_page_does_not_say_where_on_this_machine_it_was_made(finished: Path, page: Page) -> None:
     assert str(finished.parent) not in page.text
+    assert "bridge-distill run ../legal.yaml" in page.text
+    assert "--set data.train=../questions/train.jsonl" in page.text
     for line in ("runs: ..\n", "  train: ../questions/train.jsonl\n", "  test: practice:legal?n=4\n"):
         assert line in page.text
 

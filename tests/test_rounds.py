@@ -228,7 +228,8 @@ def test_plan_counts_the_time_of_scoring_and_tuning_again(tmp_path: Path) -> Non
 
 
 def test_one_round_has_the_stages_and_settings_that_runs_always_had(tiny_base: Path, tmp_path: Path) -> None:
-    run = read_run(write(tmp_path / "r", in_rounds(tiny_base, select={"held_out": 7}))).run
+    measures = {"signals": ["draft_entropy", "length"], "difficulty": {"draft_entropy": 1}}
+    run = read_run(write(tmp_path / "r", in_rounds(tiny_base, select={"held_out": 7}, score=measures))).run
     plan = {stage.name: (sorted(stage.settings), stage.inputs) for stage in stages_of(run, run.name, run.assistant)}
     tested = [f"evaluate/{name}" for name in ("base", "assistant", "student")]
     assert [*plan] == ["data", "score", "select", "teach", "assistant", "tutor", "student", *tested]
@@ -236,6 +237,13 @@ def test_one_round_has_the_stages_and_settings_that_runs_always_had(tiny_base: P
     assert plan["select"] == (["queries", "samples", "seed", "select"], ("data", "score"))
     assert plan["teach"] == (["budget", "teacher"], ("data", "select"))
     assert plan["assistant"] == (["assistant", "base", "seed"], ("data", "teach"))
+
+
+def test_where_a_signal_may_draw_the_stage_says_what_draws_depend_on(tiny_base: Path, tmp_path: Path) -> None:
+    run = read_run(write(tmp_path / "r", in_rounds(tiny_base))).run
+    plan = {stage.name: sorted(stage.settings) for stage in stages_of(run, run.name, run.assistant)}
+    assert plan["score"] == ["base", "draws", "embedder", "score", "seed"]
+    assert plan["round-2/score"] == plan["score"][1:]
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [

@@ -114,6 +114,39 @@ def test_parquet_and_a_column_of_lists_choose_the_same(pool: Path, monkeypatch: 
     assert chosen == [row["id"] for row in read(first)]
 
 
+def test_from_parquet_to_parquet_every_column_keeps_its_type(pool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is empty in the chosen rows too; what is chosen from a choice has the reasons of the last one."""
+    types = {"id": pa.string(), "length": pa.int32(), "vector": pa.list_(pa.float32()), "note": pa.string()}
+    notes = ["late" if row == N - 1 else None for row in range(N)]
+    held = {"id": [row["id"] for row in ROWS], "length": range(N), "vector": VECTORS.tolist(), "note": notes}
+    table, out, again = (pool.with_name(f"{name}.parquet") for name in ("pool", "out", "again"))
+    pq.write_table(pa.table(held, schema=pa.schema(types.items())), table)
+    command(monkeypatch, "--pool", table, "--method", "random", "--budget", 9, "--out", out)
+    found = pq.read_table(out)
+    assert found.column("note").null_count == 9
+    assert found.schema.names == [*types, "selected_rank", "selected_gain", "selected_reason"]
+    assert {name: found.schema.field(name).type for name in types} == types
+    command(monkeypatch, "--pool", out, "--method", "random", "--budget", 4, "--out", again, "--seed", 3)
+    assert pq.read_table(again).schema == found.schema
+    assert pq.read_table(again).column("selected_rank").to_pylist() == [0, 1, 2, 3]
+
+
+def test_what_is_no_number_is_null_in_jsonl(
+    pool: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Most readers of JSON refuse a line with the word NaN; an infinity is not taken for nothing."""
+    table, out = pool.with_name("pool.parquet"), pool.with_name("out.jsonl")
+    loss, nan = [1.5, float("nan"), 2.5], float("nan")
+    pq.write_table(pa.table({"loss": loss, "pair": [[0.5, nan]] * 3}), table)
+    command(monkeypatch, "--pool", table, "--method", "random", "--budget", 3, "--out", out)
+    assert "NaN" not in out.read_text()
+    assert sorted((row["loss"] for row in read(out)), key=str) == [1.5, 2.5, None]
+    assert [row["pair"] for row in read(out)] == [[0.5, None]] * 3
+    pq.write_table(pa.table({"loss": [1.5, float("inf")]}), table)
+    command(monkeypatch, "--pool", table, "--method", "random", "--budget", 2, "--out", out, "--force")
+    assert "--out: JSON has no word for inf, which a row holds; end its name with .parquet." in capsys.readouterr().err
+
+
 def test_columns_of_numbers_are_signals_that_options_can_name(pool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = pool.with_name("out.jsonl")
     command(

@@ -23,8 +23,7 @@ from bridge_distill.errors import UserError
 from bridge_distill.models.generator import Decoding
 from bridge_distill.models.load import Model, load, text_ids
 from bridge_distill.models.reading import Reading, read
-from bridge_distill.models.runtime import set_seed
-from bridge_distill.models.writing import write
+from bridge_distill.models.writing import continued, draws_of
 from bridge_distill.records import Question
 from bridge_distill.selection import score
 from bridge_distill.selection.difficulty import difficulty
@@ -88,8 +87,8 @@ def test_writing_after_a_reading_is_writing_after_the_prompt(tiny: Model, readin
     decoding = Decoding(6, entropies=True)
     alone = write_after(tiny, HEADS[14:20], decoding, 4000, begun=MARK if tail else "")
     for written in (
-        write(reading, range(6), decoding, tail),
-        write(replace(reading, cache=None), range(6), decoding, tail),
+        continued(reading, range(6), decoding, draws_of(0, range(6), decoding), tail=tail),
+        continued(replace(reading, cache=None), range(6), decoding, draws_of(0, range(6), decoding), tail=tail),
     ):
         assert [rows[0].text for rows in written] == [rows[0].text.strip() for rows in alone]
         for one, other in zip(written, alone, strict=True):
@@ -98,17 +97,16 @@ def test_writing_after_a_reading_is_writing_after_the_prompt(tiny: Model, readin
 
 
 def test_samples_that_share_a_prompt_are_those_that_repeat_it(tiny: Model, reading: Reading) -> None:
-    found = []
-    for source in (reading, replace(reading, cache=None)):
-        set_seed(5)
-        found.append(write(source, range(6), Decoding(8, temperature=1.0, samples=4)))
+    decoding = Decoding(8, temperature=1.0, samples=4)
+    draws = draws_of(5, range(6), decoding)
+    found = [continued(source, range(6), decoding, draws) for source in (reading, replace(reading, cache=None))]
     assert [[s.text for s in rows] for rows in found[0]] == [[s.text for s in rows] for rows in found[1]]
     assert len({s.text for s in found[0][0]}) > 1
 
 
 def test_sampled_words_are_as_frequent_as_the_model_says(tiny: Model, reading: Reading) -> None:
-    set_seed(1)
-    drawn = write(reading, [0], Decoding(1, temperature=1.0, samples=4000))[0]
+    decoding = Decoding(1, temperature=1.0, samples=4000)
+    drawn = continued(reading, [0], decoding, draws_of(1, [0], decoding))[0]
     likely = reading.next_logits()[0].softmax(-1)
     token = int(likely.argmax())
     text = tiny.tokenizer.decode([token], skip_special_tokens=True).strip()
@@ -118,12 +116,14 @@ def test_sampled_words_are_as_frequent_as_the_model_says(tiny: Model, reading: R
     assert abs(np.mean([written.text == text for written in drawn]) - expected) < spread
 
 
-def measured(folder: Path, base: Path, settings: Score, questions: Sequence[Question] = QUESTIONS) -> dict[str, Any]:
+def measured(
+    folder: Path, base: Path, settings: Score, questions: Sequence[Question] = QUESTIONS, batch_tokens: int = 1500
+) -> dict[str, Any]:
     for name in ("data", "score", "scratch"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     write_rows(folder / "data" / artifacts.TRAIN, Question, questions)
     places = (folder / "data", folder / "score", folder / "scratch")
-    return score(settings, str(base), "score.base", *places, Compute(batch_tokens=1500), 3)
+    return score(settings, str(base), "score.base", *places, Compute(batch_tokens=batch_tokens), 3)
 
 
 @pytest.fixture(scope="module")
@@ -223,6 +223,15 @@ def test_a_question_that_is_too_long_is_named_before_anything_is_read(tiny_base:
     with pytest.raises(UserError, match=r"question long: has \d+ tokens, the base reads 512"):
         measured(tmp_path, tiny_base, ALL, [*CLOSED, long])
     assert not list((tmp_path / "scratch").iterdir())
+
+
+def test_what_is_drawn_depends_on_the_seed_and_the_place_in_the_pool_alone(everything: Path, tiny_base: Path) -> None:
+    """Neither a smaller batch, after an error of memory, nor another shard chooses other questions."""
+    folder = everything.parent / "cut otherwise"
+    measured(folder, tiny_base, ALL.model_copy(update={"shard": 5}), batch_tokens=700)
+    whole, cut = (artifacts.signals(place) for place in (everything, folder / "score"))
+    for column in ("answer_entropy", "sampled_entropy", "sampled_disagreement", "draft_entropy"):
+        np.testing.assert_allclose(cut[column], whole[column], atol=1e-4)
 
 
 class Killed(BaseException):

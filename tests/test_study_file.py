@@ -17,11 +17,14 @@ from bridge_distill.config import Study
 from bridge_distill.engine.rows import write_rows
 from bridge_distill.errors import UserError
 from bridge_distill.records import Question, Verdict
+from bridge_distill.report.study import summarise_study
+from bridge_distill.report.summary import summarise
 from bridge_distill.study.cells import check, read_study
 from bridge_distill.study.compare import compare, in_words
 from bridge_distill.study.plan import in_words as plan_in_words
 from bridge_distill.study.plan import plan_study
 from bridge_distill.study.results import contexts
+from studies import line, write_study
 from tiny import tree, write
 
 ROOT = Path(__file__).parent.parent
@@ -262,10 +265,11 @@ def test_where_all_contexts_are_others_or_all_are_one_there_are_none(count: int,
     assert grouped([f"table {'one' if same else number}\nhow many?" for number in range(count)]) is None
 
 
-def run_folder(folder: Path, students: dict[str, list[bool]], gold: str = "yes") -> Path:
+def run_folder(folder: Path, students: dict[str, list[bool]], gold: str = "yes", tables: int = 0) -> Path:
     """A finished run, its own student under ``""`` and those of arms, on as many questions as they answered."""
     first = next(iter(students.values()))
-    questions = [Question(f"q{n}", f"Is {n} blue?", "yes_no", answer=gold) for n in range(len(first))]
+    about = [f"Table {n * tables // len(first)}\n" if tables else "" for n in range(len(first))]
+    questions = [Question(f"q{n}", f"{about[n]}Is {n} blue?", "yes_no", answer=gold) for n in range(len(first))]
     arms: dict[str, dict[str, str]] = {}
     for arm, right in students.items():
         at = f"arms/{arm}/evaluate/student" if arm else "evaluate/student"
@@ -298,6 +302,24 @@ def test_two_models_are_compared_on_the_same_questions_with_an_exact_test(tmp_pa
     elsewhere = run_folder(tmp_path / "elsewhere/one", {"": [True] * 10 + [False] * 30, "student": [True] * 40})
     assert compare([one, elsewhere], [])["difference"]["points"] == 50, "runs of one name in two places are two"
     assert compare([elsewhere], ["student (arm)"])["difference"]["points"] == -75
+
+
+def test_questions_that_share_a_context_are_told_as_a_study_of_one_seed_tells_them(tmp_path: Path) -> None:
+    right = {"": [n % 20 < 12 for n in range(200)], "direct": [n % 20 < 9 for n in range(200)]}
+    right = {arm: [*each[:190], *[not one for one in each[190:]]] for arm, each in right.items()}
+    groups = [n // 10 for n in range(200)]
+    lines = [line("s", arm or "own", "5%", 0, [int(one) for one in each], groups=groups) for arm, each in right.items()]
+    own, direct = summarise_study(write_study(tmp_path / "study", lines, "direct"))["sets"]["s"]["arms"]
+    run = run_folder(tmp_path / "run", right, tables=20)
+    found = compare([run], ["student", "direct"])
+    for model, arm in zip(found["models"], (own, direct), strict=True):
+        assert (model["low"], model["high"]) == (arm["accuracy"]["low"], arm["accuracy"]["high"])
+    for key in ("points", "low", "high", "p", "detectable"):
+        assert found["difference"][key] == own["difference"][key]
+    assert "p over 20 contexts = " in in_words(found)
+    summary = summarise(run)
+    assert summary["differences"]["direct"] == found["difference"]
+    assert summary["models"]["student"]["contexts"] == 20
 
 
 def test_what_cannot_be_compared_is_refused_in_one_sentence(tmp_path: Path) -> None:

@@ -230,6 +230,19 @@ def test_secrets_of_a_study_are_not_shown(tmp_path: Path) -> None:
     assert "pass show it" not in page.read_text(encoding="utf-8")
 
 
+def test_a_page_of_a_study_does_not_say_where_it_was_made(tmp_path: Path) -> None:
+    lines, home = drawn(["s"], {("direct", "2%"): 0.5}, seeds=1), tmp_path / "of a client"
+    command = f"bridge-distill study '{home}/s.yaml' --set 'base={home}/run.yaml'"
+    folder = write_study(home / "s", lines, "direct", command=command)
+    (folder / "failed").mkdir()
+    error = f"{folder}/data/legal: is damaged; see https://example.org/a/b, delete {tmp_path}/pool.jsonl"
+    (folder / "failed/a.json").write_text(json.dumps({"cell": "s, bridge", "error": error}))
+    page = Page.read(write_study_report(folder)).text
+    assert str(tmp_path) not in page
+    assert "bridge-distill study ../s.yaml --set base=../run.yaml" in page
+    assert "data/legal: is damaged; see https://example.org/a/b, delete ../../pool.jsonl" in page
+
+
 def test_the_command_reports_a_study_and_its_json(study: Path) -> None:
     told = CliRunner().invoke(app, ["report", str(study)])
     assert told.output == f"report: {study / 'report.html'}\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from bridge_distill.selection.contract import Pick, Pool
+    from bridge_distill.selection.contract import Pool
     from bridge_distill.table import Table
 
 FIELDS = ("id", "domain", "difficulty")
@@ -64,7 +64,7 @@ def select(
     from bridge_distill.outfile import check_out
     from bridge_distill.selection.parallel import usable_threads
     from bridge_distill.selection.ranking import check_needs, make_selector, rank
-    from bridge_distill.table import SUFFIXES, Table, write_table
+    from bridge_distill.table import SUFFIXES, Table
 
     check_out(out, SUFFIXES, force, pool, "pool")
     selector = make_selector(method, read_settings(set_), seed, threads or usable_threads())
@@ -74,7 +74,7 @@ def select(
     if taken is not None:
         found = replace(found, taken=_taken(taken, found, fields.get("id", "id")))
     picks = rank(selector, found, count_of(budget, len(table)))
-    write_table(out, _chosen(table, picks))
+    table.write(out, picks)
     figures = {"pool": len(table), "chosen": len(picks), "method": method, "out": str(out)}
     typer.echo(json.dumps(figures) if as_json else f"{len(picks)} of {len(table)} rows chosen by {method}: {out}")
 
@@ -135,13 +135,3 @@ def _taken(path: Path, pool: Pool, id_: str) -> NDArray[np.int64]:
     if unknown is not None:
         raise UserError(f"--taken {path}", f"holds {unknown!r}, which is no id of the pool", "give rows of this pool")
     return np.array([row[name] for name in names], dtype=np.int64)
-
-
-def _chosen(table: Table, picks: list[Pick]) -> list[dict[str, Any]]:
-    """The chosen rows as they were, with rank, gain and reason beside."""
-    from bridge_distill.table import GAIN, RANK, REASON
-
-    rows = table.take([pick.index for pick in picks])
-    for place, (row, pick) in enumerate(zip(rows, picks, strict=True)):
-        row.update({RANK: place, GAIN: pick.gain, REASON: pick.reason})
-    return rows

@@ -103,6 +103,7 @@ def _score(run: Run, learner: Assistant | None, number: int) -> Stage:
         "score": run.score.identity(),
         "embedder": selection.embedder_digest(run.score.embedder),
         "seed": run.seed,
+        **selection.draws(run.score),
     }
     if number == 1:
         base, place = scorer(run, learner)

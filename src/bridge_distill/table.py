@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
@@ -14,10 +15,12 @@ from numpy.typing import NDArray
 from bridge_distill.data.sources import not_parquet, read_file, unreadable
 from bridge_distill.errors import UserError, nearest
 from bridge_distill.outfile import new_file
+from bridge_distill.selection.contract import Pick
 from bridge_distill.selection.vectors import Floats
 
 SUFFIXES = (".jsonl", ".parquet")
 RANK, GAIN, REASON = "selected_rank", "selected_gain", "selected_reason"
+_TYPES = {RANK: "int64", GAIN: "double", REASON: "string"}
 
 
 class Table:
@@ -88,12 +91,18 @@ class Table:
         if name not in self.names:
             raise UserError(place, f"{name!r} is no column of the file", nearest(name, self.names))
 
-    def take(self, rows: Sequence[int]) -> list[dict[str, Any]]:
-        """Some whole rows, in the order in which they are named."""
-        if self._listed:
-            return [dict(self._rows[row]) for row in rows]
-        taken: list[dict[str, Any]] = self._rows.take(list(rows)).to_pylist()
-        return taken
+    def write(self, path: Path, picks: Sequence[Pick]) -> None:
+        """Write the rows of ``picks`` in their order, with rank, gain and reason beside: whole, or not at all.
+
+        From Parquet to Parquet every column keeps its type.
+        """
+        rows = [pick.index for pick in picks]
+        taken = [self._rows[row] for row in rows] if self._listed else self._rows.take(rows)
+        if not self._listed and path.suffix.lower() == ".parquet":
+            _replace_parquet(path, _with_reasons(taken, picks))
+            return
+        plain = taken if self._listed else taken.to_pylist()
+        write_table(path, [{**row, **_reasons(rank, picks[rank])} for rank, row in enumerate(plain)])
 
 
 def read_npy(path: Path, place: str) -> Floats:
@@ -111,17 +120,48 @@ def read_npy(path: Path, place: str) -> Floats:
 
 
 def write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write rows as JSONL or Parquet, by the suffix: whole, or not at all."""
+    """Write rows as JSONL or Parquet, by the suffix: whole, or not at all. A NaN is null in JSONL, which has none."""
     if path.suffix.lower() == ".parquet":
         _write_parquet(path, rows)
         return
     with new_file(path) as stream:
-        stream.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
+        stream.writelines(_line(row) for row in rows)
+
+
+def _line(row: dict[str, Any]) -> str:
+    try:
+        return json.dumps(row, ensure_ascii=False, default=str, allow_nan=False) + "\n"
+    except ValueError:
+        return json.dumps(_finite(row), ensure_ascii=False, default=str) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and math.isinf(value):
+        raise UserError("--out", f"JSON has no word for {value}, which a row holds", "end its name with .parquet")
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _reasons(rank: int, pick: Pick) -> dict[str, Any]:
+    return {RANK: rank, GAIN: pick.gain, REASON: pick.reason}
+
+
+def _with_reasons(table: Any, picks: Sequence[Pick]) -> Any:
+    """An Arrow table of chosen rows with the columns of their reasons at its end, which replace earlier ones."""
+    import pyarrow as pa
+
+    told = [_reasons(rank, pick) for rank, pick in enumerate(picks)]
+    kept = table.drop_columns([name for name in _TYPES if name in table.column_names])
+    for name, kind in _TYPES.items():
+        kept = kept.append_column(name, pa.array([row[name] for row in told], kind))
+    return kept
 
 
 def _write_parquet(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     columns = {}
     for name in dict.fromkeys(chain(*rows)):
@@ -130,9 +170,15 @@ def _write_parquet(path: Path, rows: Sequence[dict[str, Any]]) -> None:
         except pa.ArrowException:
             problem = f"Parquet cannot hold column {name}, whose values are of several kinds"
             raise UserError("--out", problem, "end its name with .jsonl") from None
+    _replace_parquet(path, pa.table(columns))
+
+
+def _replace_parquet(path: Path, table: Any) -> None:
+    import pyarrow.parquet as pq
+
     partial = path.with_name(f".{path.name}.partial")
     try:
-        pq.write_table(pa.table(columns), partial)
+        pq.write_table(table, partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

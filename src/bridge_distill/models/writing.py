@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from bridge_distill.models.decode import Written, decode, end_tokens
 from bridge_distill.models.generator import Decoding, Generation
 from bridge_distill.models.load import Model
@@ -14,15 +16,13 @@ from bridge_distill.models.reading import Reading
 TOP_SHARE = 0.2
 
 
-def write(reading: Reading, rows: Sequence[int], decoding: Decoding, tail: bool = True) -> list[list[Generation]]:
-    """Go on writing after some rows of what a model has read, with or without its tail.
-
-    Draws come from torch's own generator.
-    """
+def draws_of(seed: int, positions: Sequence[int], decoding: Decoding) -> Any:
+    """Numbers in [0, 1) of shape (positions x samples, tokens), the same for a position in any batch."""
     import torch
 
-    draws = torch.rand(len(rows) * decoding.samples, decoding.max_new_tokens, dtype=torch.float64)
-    return continued(reading, rows, decoding, draws, [()] * len(rows), tail)
+    shape = (decoding.samples, decoding.max_new_tokens)
+    made = [np.random.default_rng([seed, position]).random(shape) for position in positions]
+    return torch.from_numpy(np.concatenate(made))
 
 
 def continued(
@@ -30,18 +30,18 @@ def continued(
     rows: Sequence[int],
     decoding: Decoding,
     draws: Any,
-    begun: Sequence[Sequence[int]],
+    begun: Sequence[Sequence[int]] | None = None,
     tail: bool = True,
 ) -> list[list[Generation]]:
-    """Samples (rows, samples) after some rows of a reading, by ``draws`` (rows x samples, tokens).
+    """Samples (rows, samples) after some rows of a reading, with or without its tail, by ``draws`` (``draws_of``).
 
     The keys and values of a prompt are shared: no sample reads it again. ``begun`` are each row's last tokens, with
-    which its text began.
+    which its text began, where it did.
     """
     tokens, samples = reading.ids.shape[1] - (0 if tail else reading.tail), decoding.samples
     cache = reading.cache_of(rows, samples, tokens - 1)
     ids, mask = (part[list(rows), :tokens].repeat_interleave(samples, 0) for part in (reading.ids, reading.mask))
-    starts = [start for start in begun for _ in range(samples)]
+    starts = [start for start in begun or [()] * len(rows) for _ in range(samples)]
     written = decode(reading.model, ids, mask, cache, draws, decoding)
     made = generations(reading.model, written, decoding.stop, starts)
     return [made[start : start + samples] for start in range(0, len(made), samples)]

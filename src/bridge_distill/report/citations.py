@@ -91,6 +91,8 @@ TESTS = {
     "Test of a paired difference": ("mcnemar",),
     "Difference that would show reliably": ("connor",),
 }
+# What it rests on where questions share a context.
+CLUSTERED = {"Errors clustered by the context that questions share": ("clusters", "evals")}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge_distill import artifacts
+from bridge_distill.contexts import contexts
 from bridge_distill.engine.stage import RECORD, partial_of
 from bridge_distill.errors import UserError
 from bridge_distill.records import Verdict
@@ -71,13 +72,17 @@ class RunFolder:
 
 @dataclass(frozen=True)
 class Graded:
-    """The verdicts of one tested model; ``arm`` is None for the run's own three models."""
+    """The verdicts of one tested model; ``arm`` is None for the run's own three models.
+
+    ``contexts`` numbers the context of each test question, by its id; None where no two share one.
+    """
 
     key: str
     label: str
     arm: str | None
     stage: str
     verdicts: list[Verdict]
+    contexts: dict[str, int] | None = None
 
     @property
     def correct(self) -> int:
@@ -103,8 +108,16 @@ def graded(run: RunFolder) -> list[Graded]:
         folder = run.folder(stage, of)
         verdicts = artifacts.verdicts(folder) if folder is not None else []
         if verdicts:
-            found.append(Graded(key, label, of, stage, verdicts))
+            found.append(Graded(key, label, of, stage, verdicts, contexts_of(run, of)))
     return found
+
+
+def contexts_of(run: RunFolder, arm: str | None = None) -> dict[str, int] | None:
+    """The number of each test question's context by the question's id; None where no two share one."""
+    data = run.folder("data", arm)
+    asked = artifacts.test_questions(data) if data is not None else []
+    found = contexts(asked)
+    return None if found is None else dict(zip((question.id for question in asked), found, strict=True))
 
 
 def arm_key(arm: str) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 from bridge_distill import artifacts
 from bridge_distill.report import words
 from bridge_distill.report.figures import BLUE, GREY, as_json, error_bars
-from bridge_distill.report.folder import EVALUATE, MODELS, RunFolder
-from bridge_distill.report.scores import difference, scores
+from bridge_distill.report.folder import EVALUATE, MODELS, RunFolder, contexts_of
+from bridge_distill.report.scores import Contexts, difference, scores
 
 GUIDE = "guide/"
 ACTS = {
@@ -41,14 +41,15 @@ def under_guides(run: RunFolder, arm: str | None = None) -> dict[str, Any]:
     model = next((name for name in MODELS if name in inputs), "base")
     folder = run.folder(EVALUATE + model, arm)
     plain = [] if folder is None else artifacts.verdicts(folder)
-    found = [{"name": None, **_costs(plain)}] if plain else []
+    contexts = contexts_of(run, arm)
+    found = [{"name": None, **_costs(plain, contexts)}] if plain else []
     for stage in stages:
         place = run.folder(stage, arm)
         assert place is not None  # of the stages that have one
         verdicts = artifacts.verdicts(place)
         acts = run.figures(stage, arm).get("acts", {})
-        row = {"name": stage.removeprefix(GUIDE), **_costs(verdicts), "acts": acts}
-        found.append({**row, "difference": difference(verdicts, plain)})
+        row = {"name": stage.removeprefix(GUIDE), **_costs(verdicts, contexts), "acts": acts}
+        found.append({**row, "difference": difference(verdicts, plain, contexts)})
     return {"model": model, "answers": found}
 
 
@@ -65,8 +66,8 @@ def plots(summary: dict[str, Any]) -> dict[str, Any]:
     return {plot: _figure(found["answers"]) for _, plot, found in _tested(summary)}
 
 
-def _costs(verdicts: list[Any]) -> dict[str, Any]:
-    found = scores(verdicts)
+def _costs(verdicts: list[Any], contexts: Contexts) -> dict[str, Any]:
+    found = scores(verdicts, contexts)
     return {**found, "tokens_each": found["tokens"] / found["n"]}
 
 

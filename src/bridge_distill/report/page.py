@@ -73,6 +73,7 @@ def _content(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
         "overlap": {key: value for key, value in run.figures("data").items() if key.startswith("overlap")},
         "facts": _facts(run),
         "cited": _cited(run, summary),
+        "clustered": next((model for model in summary.get("models", {}).values() if "contexts" in model), None),
         "curricula": taught,
         "plots": _plots(summary, models, pool, losses) | curriculum.plots(taught),
     }
@@ -128,7 +129,7 @@ def _facts(run: RunFolder) -> dict[str, Any]:
     config = shown_settings(run.facts.get("config") or {}, run.path)
     return {
         "config": yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
-        "command": shown_command(str(run.facts.get("command") or "")),
+        "command": shown_command(str(run.facts.get("command") or ""), run.path),
         "seed": config.get("seed"),
         "versions": versions,
         "commits": sorted({str(record["commit"]) for _, record in records if record.get("commit")}),
@@ -142,7 +143,9 @@ def _cited(run: RunFolder, summary: dict[str, Any]) -> list[citations.Cited]:
     named = [(stage, arm) for arm in (None, *run.arms) for stage in run.stages(arm)]
     done = [(stage, run.record(stage, arm)) for stage, arm in named if run.folder(stage, arm) is not None]
     used = [found for stage, record in done for found in citations.of_stage(stage, record.get("settings") or {})]
-    return citations.cited(used + (list(citations.TESTS.items()) if "models" in summary else []))
+    models = summary.get("models", {}).values()
+    tests = citations.CLUSTERED if any("contexts" in model for model in models) else citations.TESTS
+    return citations.cited(used + (list(tests.items()) if models else []))
 
 
 def _cell(value: Any) -> str:

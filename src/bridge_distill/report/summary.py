@@ -54,7 +54,7 @@ def summarise(run_folder: Path) -> dict[str, Any]:
         "name": run.facts.get("name"),
         "questions": {key: data[key] for key in COUNTS if key in data},
         "majority": data.get("majority"),
-        "models": {model.key: scores(model.verdicts) for model in models},
+        "models": {model.key: scores(model.verdicts, model.contexts) for model in models},
         "differences": _differences(models),
         "guides": under_guides(run),
         "harness": benchmarks(run),
@@ -77,7 +77,11 @@ def _differences(models: Sequence[Graded]) -> dict[str, dict[str, Any]]:
     if student is None:
         return {}
     # An arm may be tested on other questions than the run; only those that both answered can be paired.
-    pairs = {model.key: difference(student.verdicts, model.verdicts) for model in models if model is not student}
+    pairs = {
+        model.key: difference(student.verdicts, model.verdicts, student.contexts)
+        for model in models
+        if model is not student
+    }
     return {key: found for key, found in pairs.items() if found is not None}
 
 

@@ -4,7 +4,7 @@ from bridge_distill.selection.choose import check, check_order, choose, identity
 from bridge_distill.selection.contract import selectors
 from bridge_distill.selection.measure import embedder_digest
 from bridge_distill.selection.rounds import Round, bought, held_out, share
-from bridge_distill.selection.score import check_score, score, written_tokens
+from bridge_distill.selection.score import check_score, draws, score, written_tokens
 
 __all__ = [
     "Round",
@@ -13,6 +13,7 @@ __all__ = [
     "check_order",
     "check_score",
     "choose",
+    "draws",
     "embedder_digest",
     "held_out",
     "identity",

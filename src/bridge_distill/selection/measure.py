@@ -18,7 +18,7 @@ from bridge_distill.models.batches import batches
 from bridge_distill.models.generator import Decoding, Generation
 from bridge_distill.models.load import Model
 from bridge_distill.models.reading import Reading, read
-from bridge_distill.models.writing import write
+from bridge_distill.models.writing import continued, draws_of
 from bridge_distill.records import Question
 from bridge_distill.registry import Registry
 
@@ -29,7 +29,8 @@ ANSWER_TOKENS = 12
 class Batch:
     """Questions that the assistant reads together; each part is made when a signal first asks for it, and once.
 
-    ``heads`` are the prompts' token ids.
+    ``heads`` are the prompts' token ids, ``positions`` the questions' places in the pool, which with ``seed`` alone
+    decide what is drawn.
     """
 
     def __init__(
@@ -37,11 +38,14 @@ class Batch:
         model: Model,
         questions: Sequence[Question],
         heads: Sequence[Sequence[int]],
+        positions: Sequence[int],
         settings: Score,
         batch_tokens: int,
+        seed: int,
     ) -> None:
         self.model, self.questions, self.heads = model, questions, heads
         self.settings, self._batch_tokens = settings, batch_tokens
+        self._positions, self._seed = positions, seed
         self._samples: dict[int, list[Generation]] = {}
 
     @cached_property
@@ -53,7 +57,7 @@ class Batch:
     def drafts(self) -> list[Generation]:
         """The first tokens of the model's own greedy explanation of each question."""
         decoding = Decoding(self.settings.draft_tokens, entropies=True)
-        return [written[0] for written in write(self.reading, range(len(self.heads)), decoding, tail=False)]
+        return [written[0] for written in self._written(range(len(self.heads)), decoding, tail=False)]
 
     def samples(self, rows: Sequence[int]) -> list[list[Generation]]:
         """Sampled short answers to some questions, each forced to begin with the mark."""
@@ -62,8 +66,12 @@ class Batch:
         width = [self.reading.ids.shape[1] + ANSWER_TOKENS] * len(missing)
         for group in batches(width, self._batch_tokens // decoding.samples):
             part = [missing[place] for place in group]
-            self._samples.update(zip(part, write(self.reading, part, decoding), strict=True))
+            self._samples.update(zip(part, self._written(part, decoding), strict=True))
         return [self._samples[row] for row in rows]
+
+    def _written(self, rows: Sequence[int], decoding: Decoding, tail: bool = True) -> list[list[Generation]]:
+        draws = draws_of(self._seed, [self._positions[row] for row in rows], decoding)
+        return continued(self.reading, rows, decoding, draws, tail=tail)
 
     @cached_property
     def gold_loss(self) -> Column:
@@ -93,11 +101,15 @@ class Measure(Protocol):
 
 @dataclass(frozen=True)
 class Signal:
-    """One measure: the columns that it fills, how, and the tokens it writes a question beside the one reading."""
+    """One measure: the columns that it fills, how, and the tokens it writes a question beside the one reading.
+
+    ``draws`` says whether it may sample them.
+    """
 
     columns: tuple[str, ...]
     measure: Measure
     tokens: Callable[[Score], int] = lambda settings: 0
+    draws: bool = False
 
 
 class Readable(Protocol):

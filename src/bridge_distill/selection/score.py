@@ -18,7 +18,6 @@ from bridge_distill.engine.shards import shard_files
 from bridge_distill.errors import UserError
 from bridge_distill.models.batches import batches
 from bridge_distill.models.load import Model, load
-from bridge_distill.models.runtime import set_seed
 from bridge_distill.records import Question
 from bridge_distill.selection import measure
 from bridge_distill.selection.difficulty import check_difficulty, difficulty
@@ -43,8 +42,7 @@ def score(
     with progress("scoring the pool", total) as tick:
 
         def make(part: Sequence[Question], start: int, file: Path) -> None:
-            set_seed(seed + start)
-            _measure(model, part, settings, chosen, spaces, compute.batch_tokens, file, tick)
+            _measure(model, part, start, settings, chosen, spaces, compute.batch_tokens, seed, file, tick)
 
         files = [*shard_files(_pool(data), settings.shard, scratch, make, tick)]
     return _gather(settings, files, [*spaces], folder, total)
@@ -60,6 +58,12 @@ def check_score(settings: Score) -> None:
 def written_tokens(settings: Score) -> int:
     """Tokens that the signals have the base write for a question, beside the one reading of its prompt."""
     return sum(signals.get(name, "score.signals").tokens(settings) for name in settings.signals)
+
+
+def draws(settings: Score) -> dict[str, str]:
+    """What draws depend on beside the seed, for the fingerprint of the stage; nothing where no signal may draw."""
+    drawn = any(signals.get(name, "score.signals").draws for name in settings.signals)
+    return {"draws": "by the question's place"} if drawn else {}
 
 
 def _spaces(settings: Score) -> dict[str, Embedder]:
@@ -79,20 +83,23 @@ def _pool(data: Path) -> Iterator[Question]:
 def _measure(
     model: Model,
     questions: Sequence[Question],
+    start: int,
     settings: Score,
     chosen: Sequence[Signal],
     spaces: dict[str, Embedder],
     batch_tokens: int,
+    seed: int,
     file: Path,
     tick: Tick,
 ) -> None:
-    """Write a shard: its embeddings first, then its signals to ``file``, which says that it is finished."""
+    """Write the shard from ``start`` on: its embeddings, then its signals to ``file``, which says it is finished."""
     heads = [model.prompt_ids(prompts.local(question)) for question in questions]
     extra = len(measure.mark_ids(model)) + settings.draft_tokens
     columns = {name: np.empty(len(questions)) for signal in chosen for name in signal.columns}
     vectors: dict[str, dict[int, NDArray[np.float32]]] = {name: {} for name in spaces}
     for rows in batches([len(head) + extra for head in heads], batch_tokens):
-        batch = Batch(model, [questions[row] for row in rows], [heads[row] for row in rows], settings, batch_tokens)
+        asked, read = [questions[row] for row in rows], [heads[row] for row in rows]
+        batch = Batch(model, asked, read, [start + row for row in rows], settings, batch_tokens, seed)
         for signal in chosen:
             for name, values in zip(signal.columns, signal.measure(batch), strict=True):
                 columns[name][rows] = values

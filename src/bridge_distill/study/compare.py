@@ -22,6 +22,7 @@ class _Side:
     arm: str
     name: str
     verdicts: list[Verdict]
+    contexts: dict[str, int] | None
     questions: dict[str, Question]
 
 
@@ -29,8 +30,9 @@ def compare(runs: Sequence[Path], arms: Sequence[str]) -> dict[str, Any]:
     """The scores of two models and the paired difference, the first minus the second, in percentage points.
 
     ``runs`` are one or two run folders; ``arms`` say whom of each: an arm, whose student it is, or the run's own
-    ``student`` (where left out), ``assistant`` or ``base``. The difference has McNemar's exact p. Raises ``UserError``
-    where there are not two models, or no question that both answered.
+    ``student`` (where left out), ``assistant`` or ``base``. The difference has McNemar's exact p, or one clustered by
+    the contexts that questions share. Raises ``UserError`` where there are not two models, or no question that both
+    answered.
     """
     if not runs or len(runs) > 2 or len(arms) > 2:
         raise UserError("compare", "takes two models", "give two runs, or one run with --arm A --arm B")
@@ -41,13 +43,13 @@ def compare(runs: Sequence[Path], arms: Sequence[str]) -> dict[str, Any]:
     if (sides[0].run, sides[0].arm) == (sides[1].run, sides[1].arm):
         raise UserError("compare", f"{sides[0].name} is compared with itself", "name another run, or --arm A --arm B")
     _check_questions(*sides)
-    found = difference(sides[0].verdicts, sides[1].verdicts)
+    found = difference(sides[0].verdicts, sides[1].verdicts, sides[0].contexts)
     if found is None:
         raise UserError("compare", "the two answered no question in common", "run both on the same test questions")
     asked = set.intersection(*({verdict.question_id for verdict in side.verdicts} for side in sides))
     return {
         "models": [
-            {"name": side.name, **scores([verdict for verdict in side.verdicts if verdict.question_id in asked])}
+            {"name": side.name, **scores([one for one in side.verdicts if one.question_id in asked], side.contexts)}
             for side in sides
         ],
         "unpaired": [len(side.verdicts) - len(asked) for side in sides],
@@ -65,7 +67,8 @@ def in_words(found: Mapping[str, Any]) -> str:
     if any(found["unpaired"]):
         lines.append(f"left out, since only one of the two answered them: {sum(found['unpaired'])}")
     gap = found["difference"]
-    told = f"{gap['points']:+.1f} points [{gap['low']:+.1f}, {gap['high']:+.1f}], exact McNemar p = {gap['p']:.3g}"
+    test = f"p over {gap['contexts']} contexts" if "contexts" in gap else "exact McNemar p"
+    told = f"{gap['points']:+.1f} points [{gap['low']:+.1f}, {gap['high']:+.1f}], {test} = {gap['p']:.3g}"
     if gap["resolved"]:
         return "\n".join([*lines, f"difference: {told}"])
     limit = gap["detectable"]
@@ -81,9 +84,8 @@ def _side(run: RunFolder, arm: str) -> _Side:
     model = models[arm]
     data = run.folder("data", model.arm)
     asked = artifacts.test_questions(data) if data is not None else []
-    return _Side(
-        run.path.resolve(), arm, f"{run.path}, {arm}", model.verdicts, {question.id: question for question in asked}
-    )
+    questions = {question.id: question for question in asked}
+    return _Side(run.path.resolve(), arm, f"{run.path}, {arm}", model.verdicts, model.contexts, questions)
 
 
 def _check_questions(one: _Side, other: _Side) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from bridge_distill.config import Compute
 from bridge_distill.engine.progress import Tick, unseen
 from bridge_distill.models.batches import batches
@@ -15,7 +13,7 @@ from bridge_distill.models.generator import Asked, Decoding, Engine, Generation,
 from bridge_distill.models.lanes import in_lanes, lanes_of
 from bridge_distill.models.load import Model, load, text_ids
 from bridge_distill.models.reading import left_padded, read
-from bridge_distill.models.writing import continued, generations
+from bridge_distill.models.writing import continued, draws_of, generations
 
 
 class Transformers(Generator):
@@ -43,7 +41,7 @@ class Transformers(Generator):
         parts = batches(lengths, self._batch_tokens // decoding.samples // lanes, lanes)
 
         def work(batch: Sequence[int]) -> list[list[Generation]]:
-            draws = _draws(seed, [places[index] for index in batch], decoding)
+            draws = draws_of(seed, [places[index] for index in batch], decoding)
             return self._batch([heads[i] for i in batch], [begun[i] for i in batch], decoding, draws)
 
         for batch, made in zip(parts, in_lanes(self.model.network, work, parts, lanes), strict=True):
@@ -72,12 +70,3 @@ def _open(model: str, compute: Compute, place: str) -> Transformers:
 
 
 engines.register("transformers")(Engine(_open))
-
-
-def _draws(seed: int, positions: Sequence[int], decoding: Decoding) -> Any:
-    """Numbers in [0, 1) of shape (prompts x samples, tokens), the same for a prompt in any batch."""
-    import torch
-
-    shape = (decoding.samples, decoding.max_new_tokens)
-    made = [np.random.default_rng([seed, position]).random(shape) for position in positions]
-    return torch.from_numpy(np.concatenate(made))

@@ -9,7 +9,7 @@ from typing import Any
 from bridge_distill.engine.stage import RECORD
 from bridge_distill.report import words
 from bridge_distill.report.folder import read_json, write_text
-from bridge_distill.report.hiding import shown_command, shown_settings
+from bridge_distill.report.hiding import shown_command, shown_settings, shown_text
 from bridge_distill.report.page import render
 from bridge_distill.report.study import plots
 from bridge_distill.report.study.folder import StudyFolder, open_study
@@ -42,6 +42,7 @@ def _content(study: StudyFolder, summary: dict[str, Any]) -> dict[str, Any]:
         "sets": [_set(number, *named) for number, named in enumerate(summary["sets"].items())],
         "cited": methods(summary, stages),
         "facts": _facts(study, summary["reference"], [record for _, record in records]),
+        "failed": {cell: shown_text(error, study.path) for cell, error in study.failed.items()},
         "plots": plots.plots(summary),
     }
 
@@ -126,7 +127,7 @@ def _facts(study: StudyFolder, reference: str, records: list[dict[str, Any]]) ->
     return {
         "config": study_file,
         "run": "".join(run_files),
-        "command": shown_command(str(study.facts["command"])),
+        "command": shown_command(str(study.facts["command"]), study.path),
         "versions": versions,
         "commits": sorted({str(record["commit"]) for record in records if record.get("commit")}),
         "finished": max((str(record.get("finished_at") or "") for record in records), default=""),

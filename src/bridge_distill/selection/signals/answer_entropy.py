@@ -39,4 +39,4 @@ def _entropy(logits: Any) -> float:
     return float(-(logs.exp() * logs).sum())
 
 
-signals.register("answer_entropy")(Signal(("answer_entropy",), measure))
+signals.register("answer_entropy")(Signal(("answer_entropy",), measure, draws=True))

@@ -39,5 +39,10 @@ def shares(batch: Batch, rows: Sequence[int]) -> list[Column]:
 
 
 signals.register("sampled_answers")(
-    Signal(("sampled_disagreement", "sampled_entropy"), measure, lambda settings: settings.samples * ANSWER_TOKENS)
+    Signal(
+        ("sampled_disagreement", "sampled_entropy"),
+        measure,
+        lambda settings: settings.samples * ANSWER_TOKENS,
+        draws=True,
+    )
 )
