@@ -97,7 +97,7 @@ class Table:
         From Parquet to Parquet every column keeps its type.
         """
         rows = [pick.index for pick in picks]
-        taken = [self._rows[row] for row in rows] if self._listed else self._rows.take(rows)
+        taken: Any = [self._rows[row] for row in rows] if self._listed else self._rows.take(rows)
         if not self._listed and path.suffix.lower() == ".parquet":
             _replace_parquet(path, _with_reasons(taken, picks))
             return
