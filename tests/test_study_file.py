@@ -14,6 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bridge_distill.config import Study
+from bridge_distill.contexts import contexts
 from bridge_distill.engine.rows import write_rows
 from bridge_distill.errors import UserError
 from bridge_distill.records import Question, Verdict
@@ -23,7 +24,6 @@ from bridge_distill.study.cells import check, read_study
 from bridge_distill.study.compare import compare, in_words
 from bridge_distill.study.plan import in_words as plan_in_words
 from bridge_distill.study.plan import plan_study
-from bridge_distill.study.results import contexts
 from studies import line, write_study
 from tiny import tree, write
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from bridge_distill import artifacts
 from bridge_distill.answers import is_correct
+from bridge_distill.contexts import contexts
 from bridge_distill.engine.stage import read_record
 from bridge_distill.records import Question, Reply
 from bridge_distill.study.cells import TESTS, Cell
-from bridge_distill.study.results import Result, contexts, questions_digest
+from bridge_distill.study.results import Result, questions_digest
 from bridge_distill.teacher.budget import dollars
 
 STUDENT = "evaluate/student"
