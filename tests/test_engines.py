@@ -191,7 +191,7 @@ def test_an_engine_is_no_part_of_what_a_run_produces_and_is_checked_before_it_st
 
     assert run().identity() == run(engine="vllm", engine_url="http://localhost:8000/v1").identity()
     with pytest.raises(UserError, match=r"compute\.engine_url: is not set"):
-        check(run(engine="vllm"), with_key=False)
+        check(run(engine="vllm"), None, with_key=False)
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:x", "cuda:99", "meta", ""])
@@ -201,9 +201,9 @@ def test_a_device_that_is_not_here_is_refused_before_anything_is_paid(device: st
         "budget": {"queries": 5},
         "teacher": {"provider": "expert", "prices": {"expert": {"input": 0, "output": 0}}},
     }
-    check(Run.model_validate(plain | {"compute": {"device": "cpu"}}), with_key=True)
+    check(Run.model_validate(plain | {"compute": {"device": "cpu"}}), None, with_key=True)
     with pytest.raises(UserError, match=rf"compute\.device: cannot use '{device}' \(.+\); .* cuda"):
-        check(Run.model_validate(plain | {"compute": {"device": device}}), with_key=True)
+        check(Run.model_validate(plain | {"compute": {"device": device}}), None, with_key=True)
 
 
 def test_tutor_and_test_give_the_same_rows_by_any_engine(server: Server, tiny_base: Path, tmp_path: Path) -> None:

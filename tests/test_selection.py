@@ -99,8 +99,9 @@ def test_a_bad_method_or_option_is_refused_before_anything_runs(
     tmp_path: Path, settings: dict[str, Any], sentence: str
 ) -> None:
     tree = {"name": "r", "data": {"train": "practice:legal", "test": "practice:legal"}, "budget": {"queries": 5}}
+    run = Run.model_validate({**tree, "select": settings})
     with pytest.raises(UserError, match=sentence) as caught:
-        check(Run.model_validate({**tree, "select": settings}), with_key=False)
+        check(run, run.assistant, with_key=False)
     assert "\n" not in str(caught.value)
 
 
