@@ -97,12 +97,15 @@ class Table:
         From Parquet to Parquet every column keeps its type.
         """
         rows = [pick.index for pick in picks]
-        taken: Any = [self._rows[row] for row in rows] if self._listed else self._rows.take(rows)
-        if not self._listed and path.suffix.lower() == ".parquet":
-            _replace_parquet(path, _with_reasons(taken, picks))
+        if self._listed:
+            told = (_reasons(rank, pick) for rank, pick in enumerate(picks))
+            write_table(path, [{**self._rows[row], **reasons} for row, reasons in zip(rows, told, strict=True)])
             return
-        plain = taken if self._listed else taken.to_pylist()
-        write_table(path, [{**row, **_reasons(rank, picks[rank])} for rank, row in enumerate(plain)])
+        chosen = _with_reasons(self._rows.take(rows), picks)
+        if path.suffix.lower() == ".parquet":
+            _replace_parquet(path, chosen)
+        else:
+            write_table(path, chosen.to_pylist())
 
 
 def read_npy(path: Path, place: str) -> Floats:

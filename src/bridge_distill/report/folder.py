@@ -103,12 +103,13 @@ def graded(run: RunFolder) -> list[Graded]:
     planned: list[tuple[str, str, str | None, str]] = [(name, labels[name], None, EVALUATE + name) for name in MODELS]
     for arm in run.arms:
         planned.append((arm_key(arm), f"Arm “{arm}”", arm, EVALUATE + "student"))
-    found = []
+    found, asked_of_all = [], contexts_of(run)
     for key, label, of, stage in planned:
         folder = run.folder(stage, of)
         verdicts = artifacts.verdicts(folder) if folder is not None else []
         if verdicts:
-            found.append(Graded(key, label, of, stage, verdicts, contexts_of(run, of)))
+            shared = of is None or run.shares("data", of)
+            found.append(Graded(key, label, of, stage, verdicts, asked_of_all if shared else contexts_of(run, of)))
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from decimal import Decimal
@@ -63,17 +62,17 @@ def _set(study: StudyFolder, name: str) -> dict[str, Any]:
     }
 
 
-def _goals(study: StudyFolder, name: str, arms: Sequence[Answers]) -> dict[str, float | None]:
+def _goals(study: StudyFolder, name: str, arms: Sequence[Answers]) -> dict[tuple[Any, ...], float | None]:
     """The share of each teacher's paid replies that agree with gold; None where none was bought, or gold is unknown."""
-    lines: dict[str, list[dict[str, Any]]] = {}
+    lines: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for found in arms:
         lines.setdefault(_teacher(study, name, found.arm), []).extend(found.lines)
     return {teacher: _agreement(paid) for teacher, paid in lines.items()}
 
 
-def _teacher(study: StudyFolder, name: str, arm: str) -> str:
+def _teacher(study: StudyFolder, name: str, arm: str) -> tuple[Any, ...]:
     settings = study.facts["config"].get(f"{name}, {arm}", {}).get("teacher", {})
-    return json.dumps([settings.get(key) for key in TEACHER])
+    return tuple(settings.get(key) for key in TEACHER)
 
 
 def _agreement(lines: Sequence[dict[str, Any]]) -> float | None:
